@@ -5,11 +5,7 @@
 //! the three worlds share it: one implementation of an interface serves every kind of plugin.
 //!
 //! Only calls that may wait are `async`; the others run on the guest's fiber without a switch.
-#![allow(
-    missing_docs,
-    clippy::all,
-    reason = "generated code; the WIT files carry the documentation"
-)]
+#![allow(missing_docs, clippy::all, reason = "generated code; the WIT files carry the documentation")]
 
 /// What stands behind the contract's `http.response`: an answer, read to its end.
 #[derive(Debug)]

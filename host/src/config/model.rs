@@ -1,0 +1,211 @@
+//! The run config as the rest of the host sees it: resolved, with units, nothing left to look up.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    pub name: String,
+    /// The file it was read from, as given.
+    pub path: PathBuf,
+    /// The one that `environment` or `--env` picked.
+    pub environment: EnvironmentConfig,
+    pub credentials: BTreeMap<String, Credential>,
+    /// Plugins that are not built in, and grants for any plugin, by name.
+    pub plugins: BTreeMap<String, PluginSource>,
+    pub profile: Option<ProfileConfig>,
+    pub behaviors: Vec<BehaviorConfig>,
+    /// At least one, names unique, in order.
+    pub phases: Vec<PhaseConfig>,
+    pub steady: SteadyConfig,
+    pub guard: Option<GuardConfig>,
+    pub settle: SettleConfig,
+    pub faults: Vec<FaultConfig>,
+    pub assertions: Vec<AssertionConfig>,
+    /// How long a graceful stop waits for the task at hand.
+    pub stop_timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct EnvironmentConfig {
+    pub name: String,
+    pub kind: EnvironmentKind,
+}
+
+#[derive(Debug, Clone)]
+pub enum EnvironmentKind {
+    /// A lab on this machine.
+    Lab {
+        /// The stack file, resolved against the config's folder.
+        stack: PathBuf,
+    },
+    /// Something that already runs and that Assay only sends load to: for runs without faults.
+    /// Its URL has no trailing slash.
+    Url { url: String },
+}
+
+/// A user and a password that plugins name and never see.
+#[derive(Clone)]
+pub struct Credential {
+    pub user: String,
+    pub password: Secret,
+}
+
+/// A value that is redacted wherever it is printed.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credential {{ user: {:?}, password: [redacted] }}", self.user)
+    }
+}
+
+/// Where a plugin comes from and what it may reach.
+#[derive(Debug, Clone, Default)]
+pub struct PluginSource {
+    /// Absent for a built-in plugin.
+    pub path: Option<PathBuf>,
+    pub grants: Grants,
+    pub limits: Limits,
+}
+
+/// What one plugin may reach through each capability; empty means nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Host names, `*.` as first label matches any one or more labels; the target is always granted.
+    pub http: Vec<String>,
+    /// Label selectors of instances.
+    pub cluster: Vec<String>,
+    pub sql: Vec<String>,
+    pub redis: Vec<String>,
+    pub kube: Vec<String>,
+}
+
+/// What one instance of a plugin may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory in bytes.
+    pub memory: u64,
+    /// Longest a call may take, waiting included.
+    pub call_timeout: Duration,
+    /// Longest it may compute without calling the host.
+    pub busy_timeout: Duration,
+    /// Most bytes that one call may hand to the host.
+    pub host_call_data: u64,
+    /// Most bytes of an answer's body.
+    pub body: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            call_timeout: Duration::from_secs(60),
+            busy_timeout: Duration::from_secs(2),
+            host_call_data: 16 << 20,
+            body: 8 << 20,
+        }
+    }
+}
+
+/// A use of a plugin: which one, and its config as JSON, schema not yet applied.
+#[derive(Debug, Clone)]
+pub struct PluginUse {
+    pub plugin: String,
+    pub config: serde_json::Value,
+    /// Where `config` stands, to lead a JSON pointer back to a line.
+    pub origin: ConfigOrigin,
+}
+
+/// Where in the TOML file a plugin's config came from: its path of keys from the root, for example
+/// `faults/0/config`.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigOrigin {
+    pub path: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct ProfileConfig {
+    pub uses: PluginUse,
+}
+
+#[derive(Debug, Clone)]
+pub struct BehaviorConfig {
+    /// Unique; the plugin's name unless given.
+    pub name: String,
+    pub uses: PluginUse,
+    /// Percent of users; the shares of all behaviors add up to 100.
+    pub share: f64,
+    /// Weights of task groups that replace the plugin's own; a group that is left out gets 0.
+    pub mix: Option<BTreeMap<String, f64>>,
+    pub think_time: ThinkTime,
+}
+
+/// Pause between two tasks, drawn evenly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ThinkTime {
+    pub min: Duration,
+    pub max: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct PhaseConfig {
+    pub name: String,
+    pub users: u32,
+    pub ramp: Ramp,
+    /// Ramp included.
+    pub duration: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ramp {
+    /// To the phase's users within this time; zero is at once.
+    Over(Duration),
+    /// Users a second.
+    Rate(f64),
+}
+
+#[derive(Debug, Clone)]
+pub struct SteadyConfig {
+    /// 0.0 to 1.0.
+    pub success_rate: f64,
+    pub hold: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct GuardConfig {
+    pub error_rate: f64,
+    pub hold: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct SettleConfig {
+    pub at_most: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct FaultConfig {
+    pub name: String,
+    pub uses: PluginUse,
+    /// The phase, and how long after its start.
+    pub phase: String,
+    pub offset: Duration,
+    /// Absent: reverted once recovered, or when `recover_within` + 5 s has passed.
+    pub duration: Option<Duration>,
+    pub recover_within: Duration,
+    pub requirement: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AssertionConfig {
+    pub name: String,
+    pub uses: PluginUse,
+    pub requirement: Option<String>,
+}

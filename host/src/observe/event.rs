@@ -1,0 +1,436 @@
+//! What can happen in a run.
+//!
+//! [`Fact`] is the vocabulary that all rooms share; its serialised form is what `events.jsonl` holds,
+//! one event a line. New facts and new fields may be added; meanings do not change.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Endpoint, Interval, Nanos};
+
+/// A fact and when it became true.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Event {
+    pub at: Nanos,
+    pub fact: Fact,
+}
+
+/// Something that happened or was found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Fact {
+    /// First event of every run.
+    RunStarted(RunInfo),
+    /// What the run is doing now: `preflight`, `profile`, `load`, `settle`, `audit`, `restore`, `judge`.
+    StageStarted {
+        stage: Stage,
+    },
+    /// Something noticed; `source` is a room or a plugin's name.
+    Finding {
+        source: String,
+        severity: Severity,
+        message: String,
+    },
+    /// A plugin was loaded.
+    PluginLoaded {
+        name: String,
+        plugin: String,
+        version: String,
+        digest: String,
+    },
+    /// A line of a plugin's log.
+    PluginLog {
+        plugin: String,
+        level: Level,
+        message: String,
+    },
+    /// A call into a plugin did not return in good order. `count` folds like ones of a second.
+    PluginFailed {
+        plugin: String,
+        call: String,
+        kind: PluginFailureKind,
+        message: String,
+        count: u64,
+    },
+
+    PhaseStarted {
+        phase: String,
+        users: u32,
+    },
+    PhaseEnded {
+        phase: String,
+    },
+    /// An endpoint was seen for the first time; `index` is what intervals call it.
+    Endpoint {
+        index: u32,
+        endpoint: Endpoint,
+    },
+    /// One second of load. Told up to two seconds after its end.
+    Interval(Interval),
+    /// Load has ended: no user runs any more.
+    LoadEnded,
+
+    /// An instance changed.
+    Instance(InstanceChange),
+    /// A workload's counts changed.
+    Replicas {
+        workload: String,
+        desired: u32,
+        running: u32,
+        ready: u32,
+    },
+    /// A reading of all watched instances and bounded groups.
+    Usage {
+        readings: Vec<UsageReading>,
+    },
+    /// A quota came into force or was lifted, with what it bounds.
+    Quota {
+        group: String,
+        cpu: Option<u64>,
+        memory: Option<u64>,
+    },
+
+    /// Everything about one fault.
+    Fault {
+        fault: String,
+        change: FaultChange,
+    },
+    /// The steady state was checked.
+    Steady {
+        holds: bool,
+        because: String,
+    },
+    /// The guard stopped the run.
+    GuardTripped {
+        because: String,
+    },
+
+    /// What the target holds against the ledger.
+    Audit(Audit),
+    /// A promise was judged.
+    Verdict(Verdict),
+    /// Something could not be put back.
+    RestoreFailed {
+        what: String,
+        because: String,
+    },
+    /// Last event of every run.
+    RunEnded {
+        outcome: RunOutcome,
+        because: String,
+    },
+}
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RunInfo {
+    pub id: String,
+    /// The run config's `name`.
+    pub name: String,
+    /// Path of the run config as it was given.
+    pub config: String,
+    pub environment: String,
+    pub seed: u64,
+    /// 1 unless the run is shortened.
+    pub time_scale: f64,
+    /// RFC 3339.
+    pub started: String,
+    pub host_version: String,
+    /// As planned, shortening applied: name, start and end of each phase, counted from load start.
+    pub phases: Vec<PlannedPhase>,
+    pub faults: Vec<PlannedFault>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PlannedPhase {
+    pub name: String,
+    /// Nanoseconds after load began.
+    pub start: Nanos,
+    pub end: Nanos,
+    pub users: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PlannedFault {
+    pub name: String,
+    pub plugin: String,
+    /// Nanoseconds after load began.
+    pub at: Nanos,
+    pub recover_within: Option<Nanos>,
+    pub requirement: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    Preflight,
+    Profile,
+    Load,
+    Settle,
+    Audit,
+    Restore,
+    Judge,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    Note,
+    Warning,
+    Blocking,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// How a call into a plugin went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PluginFailureKind {
+    /// It returned a failure.
+    Failed,
+    /// WebAssembly trapped; the message has the reason.
+    Trapped,
+    /// It panicked; the message has file, line and text.
+    Panicked,
+    /// Its stack ran out.
+    StackExhausted,
+    /// It computed too long without calling the host.
+    Looped,
+    /// Its deadline passed.
+    TimedOut,
+    /// It asked for more memory than it may have.
+    OutOfMemory,
+    /// It handed the host more data than it may.
+    TooMuchData,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct InstanceChange {
+    pub instance: String,
+    pub workload: String,
+    pub node: String,
+    pub change: InstanceEvent,
+    /// Exit status, reason, who did it.
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstanceEvent {
+    Started,
+    Ready,
+    NotReady,
+    Exited,
+    OomKilled,
+    Held,
+    Released,
+    Frozen,
+    Resumed,
+    Rescheduled,
+    Evicted,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UsageReading {
+    /// An instance's name, or a bounded group's as `(group) NAME`.
+    pub subject: String,
+    /// Thousandths of a processor, mean since the reading before.
+    pub cpu: u64,
+    /// Working set in bytes.
+    pub memory: u64,
+    pub cpu_limit: Option<u64>,
+    pub memory_limit: Option<u64>,
+    /// Share of scheduling periods held back since the reading before.
+    pub throttled: Option<f64>,
+    /// Kills for want of memory since the start.
+    pub oom_kills: u32,
+}
+
+/// The life of a fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum FaultChange {
+    /// It will not strike, or could not.
+    Skipped {
+        because: String,
+    },
+    Aimed {
+        victims: Vec<Victim>,
+    },
+    Injected {
+        means: String,
+    },
+    Effect {
+        bite: Bite,
+        probed: String,
+    },
+    Step {
+        name: String,
+        at: When,
+        detail: String,
+    },
+    /// All steps that the fault waits for are there.
+    Complete,
+    /// As users saw it, settled: `(all)` first, then by group.
+    Seen {
+        users: Vec<OutageSeen>,
+        probe: Option<OutageSeen>,
+    },
+    Reverted,
+    RevertFailed {
+        because: String,
+    },
+    /// First steady check passed after the revert.
+    SteadyAgain,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Victim {
+    pub name: String,
+    pub role: String,
+    pub because: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bite {
+    Proven,
+    NotYet,
+    Absent,
+}
+
+/// Whose clock says when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    Observed(Nanos),
+    Reported(String),
+}
+
+/// How long until requests came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outage {
+    /// No request failed: not the same as 0 s.
+    NotSeen,
+    Ended(Nanos),
+    /// Still on when watching ended: at least this long.
+    NotEnded(Nanos),
+    /// Too few samples to tell.
+    Unknown,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OutageSeen {
+    /// Task group, or `(all)`.
+    pub group: String,
+    pub outage: Outage,
+    /// The largest gap between samples.
+    pub resolution: Nanos,
+    pub failures: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Audit {
+    pub behavior: String,
+    pub attempted: u64,
+    pub confirmed: u64,
+    pub rejected: u64,
+    pub indeterminate: u64,
+    pub lost: u64,
+    /// At most 1,000.
+    pub lost_keys: Vec<String>,
+    pub lost_span: Option<Nanos>,
+    pub phantom: u64,
+    pub duplicated: u64,
+    pub failure: Option<String>,
+}
+
+/// A figure with its unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    Ratio(f64),
+    Duration(Nanos),
+    Count(u64),
+    Rate(f64),
+    Millicores(u64),
+    Bytes(u64),
+    Text(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relation {
+    AtMost,
+    AtLeast,
+    Exactly,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bound {
+    pub relation: Relation,
+    pub measure: Measure,
+}
+
+/// How a promise turned out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Kept,
+    Broken,
+    Inconclusive,
+    /// The shortened run could not hold what it needs; left out of the verdict.
+    Void,
+}
+
+/// A promise, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Verdict {
+    /// The assertion's name in the run config.
+    pub assertion: String,
+    pub subject: String,
+    pub outcome: Outcome,
+    pub measured: Option<Measure>,
+    pub promised: Option<Bound>,
+    pub because: String,
+    /// What it would have needed, and what there was.
+    pub shortage: Option<(Measure, Measure)>,
+    pub requirement: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunOutcome {
+    Pass,
+    Fail,
+    Inconclusive,
+    /// The environment was not ready: nothing was tried.
+    NotReady,
+    /// Stopped by the guard.
+    Aborted,
+    /// Stopped by the user.
+    Interrupted,
+}
+
+/// Free-form labels.
+pub type Labels = BTreeMap<String, String>;
