@@ -22,6 +22,7 @@
 //! * [`report`], [`terminal`]: readers of what was observed.
 //! * [`run`]: conducts all of it.
 
+pub mod capability;
 pub mod config;
 pub mod environment;
 pub mod observe;

@@ -11,7 +11,7 @@ mod event;
 mod interval;
 mod stream;
 
-pub use clock::{Clock, Nanos};
+pub use clock::{Clock, Nanos, nanos};
 pub use event::*;
 pub use interval::*;
 pub use stream::{Stream, Subscription};

@@ -1,0 +1,6 @@
+//! What plugins may reach, one file per interface of the contract.
+//!
+//! Each file checks the grant, journals the inverse where something will change, and then acts,
+//! through one of the [`ports`]. Nothing here is reached except through a linker.
+
+pub mod ports;
