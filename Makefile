@@ -1,0 +1,46 @@
+# Everything a person or a pipeline calls. Builds run as the caller; what needs root (packages, the
+# lab's root file system, the lab itself) goes through sudo where the caller is not root.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+
+CARGO ?= cargo
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+HOST := target/debug/host
+
+# Test binaries start labs, so cargo starts them as root.
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
+
+.PHONY: help run test setup build rootfs check guests clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+run: setup build ## Set up, build, and run the main job in the lab: 55 minutes of phases in under three
+	$(SUDO) $(HOST) run config/vps-6gb.toml --time-scale 20
+
+test: setup build guests ## Set up, build, and run every test that needs no cluster
+	$(CARGO) test --workspace --no-fail-fast
+
+check: ## What a reviewer would complain about: format and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+
+setup: ## Install what the build and the lab need
+	scripts/setup
+
+build: setup ## Compile the host, the reference applications and the plugins
+	$(CARGO) build --workspace
+
+rootfs: build ## Build the root file system of the lab's instances, unless it is there
+	$(SUDO) scripts/rootfs
+
+guests: setup ## Build the test guest in Python, unless it is there
+	host/tests/guests/python/build.sh
+
+run test: rootfs
+
+clean: ## Remove what was built here, but not the caches
+	$(CARGO) clean

@@ -1,0 +1,19 @@
+//! Breaking things on purpose: when each fault strikes, whether it bit, how long the target took to
+//! come back, and what must be undone.
+//!
+//! This room knows the lifecycle of a fault and nothing of what faults do. Everything that is
+//! changed is in the [`Journal`] first.
+
+mod guard;
+mod journal;
+mod recovery;
+mod steady;
+mod strike;
+mod timeline;
+
+pub use guard::Guard;
+pub use journal::{Entry, Journal, JournalError, Pending};
+pub use recovery::{CALM, CALM_SUCCESSES, outage, outages};
+pub use steady::{Steady, check as check_steady, wait as wait_steady};
+pub use strike::{Armed, StrikeError};
+pub use timeline::{Planned, Timeline};

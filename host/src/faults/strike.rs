@@ -1,0 +1,196 @@
+//! The life of one fault: aim, inject, prove, watch, revert.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Journal,
+    journal::{Pending, Undo},
+};
+use crate::{
+    capability::FaultInstance,
+    config::FaultConfig,
+    environment::Environment,
+    observe::{Bite, Fact, FaultChange, Nanos, Stream, Victim, When},
+};
+
+use assay_bindings::{fault::exports::assay::plugin::fault as wit, imports::types};
+
+/// How often a fault is asked for its effect and for recovery.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How often aiming may be repeated when the victims changed meanwhile.
+const AIMS: u32 = 3;
+
+/// A fault that is configured and knows whom to tell.
+pub struct Armed {
+    pub name: String,
+    pub instance: FaultInstance,
+    pub stream: Stream,
+    pub journal: Arc<Journal>,
+    pub environment: Arc<dyn Environment>,
+}
+
+/// Why a fault did not strike, or could not be put back.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StrikeError {
+    #[error("it could not aim: {0}")]
+    Aim(String),
+    #[error("its victims kept changing: {0}")]
+    Stale(String),
+    #[error("it could not be injected: {0}")]
+    Inject(String),
+    #[error("the journal could not be written: {0}")]
+    Journal(String),
+}
+
+impl Armed {
+    /// Aims and strikes. Answers when it struck, by the plugin's reading of the run's clock.
+    pub async fn strike(&mut self) -> Result<Nanos, StrikeError> {
+        let mut stale = String::new();
+        for _ in 0..AIMS {
+            let strike = self.instance.aim().await.map_err(|error| StrikeError::Aim(error.to_string()))?;
+            self.tell(FaultChange::Aimed { victims: strike.victims.iter().map(victim).collect() });
+            if let Some(undo) = &strike.undo {
+                let noted = self.journal.before_plugin(&self.name, undo);
+                noted.map_err(|error| StrikeError::Journal(error.to_string()))?;
+            }
+            match self.instance.inject(strike).await.map_err(|error| StrikeError::Inject(error.to_string()))? {
+                Ok(injected) => {
+                    let change = FaultChange::Injected { means: injected.means };
+                    self.stream.tell_at(injected.at, Fact::Fault { fault: self.name.clone(), change });
+                    return Ok(injected.at);
+                }
+                Err(wit::InjectError::Stale(because)) => stale = because,
+                Err(wit::InjectError::Failed(failure)) => {
+                    return Err(StrikeError::Inject(crate::capability::failure_text(&failure)));
+                }
+            }
+        }
+        Err(StrikeError::Stale(stale))
+    }
+
+    /// Polls effect and recovery until the fault is complete or `give_up` comes. Answers whether it
+    /// completed.
+    pub async fn watch(&mut self, watched: &mut Watched, give_up: Nanos) -> bool {
+        while !watched.complete && self.stream.clock().now() < give_up {
+            self.poll(watched).await;
+            tokio::time::sleep(POLL).await;
+        }
+        watched.complete
+    }
+
+    /// One round of questions, told only where the answer is new.
+    pub async fn poll(&mut self, watched: &mut Watched) {
+        if watched.bite == Bite::NotYet {
+            match self.instance.effect().await {
+                Ok(impact) => {
+                    watched.bite = bite(impact.bite);
+                    if watched.probed != impact.probed || watched.bite != Bite::NotYet {
+                        watched.probed = impact.probed;
+                        let change = FaultChange::Effect { bite: watched.bite, probed: watched.probed.clone() };
+                        self.tell(change);
+                    }
+                }
+                Err(error) => watched.trouble(self, format!("effect: {error}")),
+            }
+        }
+        match self.instance.recovered().await {
+            Ok(recovery) => {
+                for step in recovery.steps.into_iter().skip(watched.steps) {
+                    watched.steps += 1;
+                    let at = when(step.at);
+                    let told = match &at {
+                        When::Observed(at) => *at,
+                        When::Reported(_) => self.stream.clock().now(),
+                    };
+                    let change = FaultChange::Step { name: step.name, at, detail: step.detail };
+                    self.stream.tell_at(told, Fact::Fault { fault: self.name.clone(), change });
+                }
+                if recovery.complete && !watched.complete {
+                    watched.complete = true;
+                    self.tell(FaultChange::Complete);
+                }
+            }
+            Err(error) => watched.trouble(self, format!("recovered: {error}")),
+        }
+    }
+
+    /// Undoes everything that the journal holds of this fault, newest first, and goes on past what
+    /// fails. Answers whether all of it was undone.
+    pub async fn revert(&mut self) -> bool {
+        let mut failures = Vec::new();
+        for pending in self.journal.pending(&self.name) {
+            if let Err(because) = self.undo(&pending).await {
+                failures.push(because);
+            }
+        }
+        match failures.is_empty() {
+            true => self.tell(FaultChange::Reverted),
+            false => self.tell(FaultChange::RevertFailed { because: failures.join("; ") }),
+        }
+        failures.is_empty()
+    }
+
+    async fn undo(&mut self, pending: &Pending) -> Result<(), String> {
+        match &pending.undo {
+            Undo::Host(inverse) => self.environment.undo(inverse).await.map_err(|error| error.to_string())?,
+            Undo::Plugin(undo) => self.instance.revert(undo).await.map_err(|error| error.to_string())?,
+        }
+        self.journal.undone(pending.number).map_err(|error| error.to_string())
+    }
+
+    pub fn tell(&self, change: FaultChange) {
+        self.stream.tell(Fact::Fault { fault: self.name.clone(), change });
+    }
+}
+
+/// What was seen of a fault since it struck.
+#[derive(Debug)]
+pub struct Watched {
+    pub bite: Bite,
+    pub complete: bool,
+    probed: String,
+    steps: usize,
+    trouble: Option<String>,
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self { bite: Bite::NotYet, complete: false, probed: String::new(), steps: 0, trouble: None }
+    }
+}
+
+impl Watched {
+    /// Notes that a question could not be answered, once for each answer.
+    fn trouble(&mut self, armed: &Armed, message: String) {
+        if self.trouble.as_ref() != Some(&message) {
+            let severity = crate::observe::Severity::Note;
+            armed.stream.tell(Fact::Finding { source: armed.name.clone(), severity, message: message.clone() });
+            self.trouble = Some(message);
+        }
+    }
+}
+
+/// A fault's promise about itself, with the five seconds of calm that prove it.
+pub fn give_up_after(config: &FaultConfig) -> Duration {
+    config.recover_within + super::CALM
+}
+
+fn victim(victim: &wit::Victim) -> Victim {
+    Victim { name: victim.name.clone(), role: victim.role.clone(), because: victim.because.clone() }
+}
+
+fn bite(bite: types::Bite) -> Bite {
+    match bite {
+        types::Bite::Proven => Bite::Proven,
+        types::Bite::NotYet => Bite::NotYet,
+        types::Bite::Absent => Bite::Absent,
+    }
+}
+
+fn when(when: types::When) -> When {
+    match when {
+        types::When::Observed(at) => When::Observed(at),
+        types::When::Reported(text) => When::Reported(text),
+    }
+}

@@ -1,0 +1,10 @@
+//! Runs assertions over observations, and says how the run as a whole turned out.
+//!
+//! It reads observations and nothing else: the same run directory judged again gives the same
+//! verdicts.
+
+mod evaluate;
+mod outcome;
+
+pub use evaluate::{Judge, evaluate};
+pub use outcome::{Circumstances, decide};
