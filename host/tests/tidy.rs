@@ -40,7 +40,15 @@ fn arrows() -> BTreeMap<&'static str, &'static [&'static str]> {
         (
             "run",
             &[
-                "observe", "config", "environment", "plugin", "capability", "load", "faults", "judge", "report",
+                "observe",
+                "config",
+                "environment",
+                "plugin",
+                "capability",
+                "load",
+                "faults",
+                "judge",
+                "report",
                 "terminal",
             ] as &[_],
         ),
@@ -88,7 +96,9 @@ fn uses(line: &str, room: &str) -> bool {
     }
     // Members of a group that spans lines: `    room::{…},` or `    room::Name,`.
     let group = line.trim_start();
-    line.starts_with("    ") && group.starts_with(&format!("{room}::")) && group.trim_end().ends_with(['{', ',', '}'])
+    line.starts_with("    ")
+        && group.starts_with(&format!("{room}::"))
+        && group.trim_end().ends_with(['{', ',', '}'])
 }
 
 /// The host is generic: what it is used on stays in plugins, configs and applications.

@@ -5,6 +5,7 @@
 //! what they say and nothing else: the inverse of each was journaled by the caller before, and
 //! [`Environment::undo`] carries one out. Undoing what is already undone succeeds.
 
+mod elsewhere;
 mod inverse;
 pub mod selector;
 mod types;
@@ -13,6 +14,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+pub use elsewhere::Elsewhere;
 pub use inverse::Inverse;
 pub use selector::Selector;
 pub use types::*;
