@@ -35,6 +35,23 @@ pub enum ErrorClass {
     Check,
 }
 
+impl ErrorClass {
+    /// As reports and assertions name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NameResolution => "name-resolution",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::ConnectTimeout => "connect-timeout",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Expectation => "expectation",
+            Self::Check => "check",
+        }
+    }
+}
+
 /// One second of one endpoint. Counts are by the second in which a request *ended*.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -49,10 +66,13 @@ pub struct EndpointInterval {
     pub bytes_sent: u64,
     pub bytes_received: u64,
     /// Of successes: from the actual send to the last byte.
+    #[serde(default, skip_serializing_if = "Sparse::is_empty")]
     pub service: Sparse,
     /// Of successes: from the intended start to the last byte.
+    #[serde(default, skip_serializing_if = "Sparse::is_empty")]
     pub response: Sparse,
     /// Of failures: service time.
+    #[serde(default, skip_serializing_if = "Sparse::is_empty")]
     pub failed: Sparse,
 }
 

@@ -8,10 +8,21 @@
 
 mod clock;
 mod event;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod histogram;
+mod hlog;
 mod interval;
+mod live;
+mod observations;
+mod outcome;
+mod run_dir;
 mod stream;
 
 pub use clock::{Clock, Nanos, nanos};
 pub use event::*;
 pub use interval::*;
+pub use live::Live;
+pub use observations::*;
+pub use run_dir::{ReadError, Recorded, Recorder, RunDir};
 pub use stream::{Stream, Subscription};

@@ -10,7 +10,14 @@ use super::{Clock, Event, Fact, Nanos};
 #[derive(Debug, Clone)]
 pub struct Stream {
     clock: Clock,
-    readers: Arc<Mutex<Vec<mpsc::UnboundedSender<Arc<Event>>>>>,
+    readers: Arc<Mutex<Readers>>,
+}
+
+#[derive(Debug, Default)]
+struct Readers {
+    senders: Vec<mpsc::UnboundedSender<Arc<Event>>>,
+    /// How many events were told.
+    told: u64,
 }
 
 /// A reader's end: every event told after it subscribed, in one order that all readers share.
@@ -37,18 +44,30 @@ impl Stream {
         let event = Arc::new(Event { at, fact });
         // One lock for all readers keeps one order for all of them.
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.retain(|reader| reader.send(event.clone()).is_ok());
+        readers.told += 1;
+        readers.senders.retain(|reader| reader.send(event.clone()).is_ok());
     }
 
     /// Reads from now on.
     pub fn subscribe(&self) -> Subscription {
+        self.subscribe_at().0
+    }
+
+    /// Reads from now on, and says how many events were told before.
+    pub(super) fn subscribe_at(&self) -> (Subscription, u64) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
-        receiver
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.senders.push(sender);
+        (receiver, readers.told)
+    }
+
+    /// How many events were told.
+    pub(super) fn told(&self) -> u64 {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).told
     }
 
     /// Ends the stream: readers get what was told so far, and then the end.
     pub fn close(&self) {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).senders.clear();
     }
 }
