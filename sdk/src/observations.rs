@@ -1,0 +1,158 @@
+//! What the run observed. Figures come from exact merges of histograms.
+//!
+//! ```
+//! # use assay_sdk::{observations::{self, Filter, Latency, Span}, Result};
+//! # fn p95() -> Result<()> {
+//! let buying = Filter::users().group("pos");
+//! let totals = observations::summary(&buying, &Span::OutsideFaults, 0.0)?;
+//! let p95 = observations::percentile(&buying, &Span::OutsideFaults, Latency::Response, 95.0)?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub use crate::bindings::imports::observations::{
+    AuditSeen, FaultSeen, Filter, GeneratorSeen, Latency, Metric, Outage, OutageSeen, Point, ReplicaPoint,
+    Span, Totals, UsageSeen, WorkloadSeen,
+};
+pub use crate::bindings::imports::types::{Bite, Finding, Nanos, Severity, Step, When};
+use crate::failure::Result;
+use crate::host;
+
+/// Sums over the requests of a filter in a span. `good_window` is the share of failures up to which a
+/// one-second window still counts as good, e.g. 0.0.
+///
+/// # Errors
+///
+/// `not-found` for an unknown phase, fault or behavior.
+pub fn summary(filter: &Filter, span: &Span, good_window: f64) -> Result<Totals> {
+    host::observations::summary(filter, span, good_window)
+}
+
+/// Percentiles (0.0 to 100.0) of the latencies of successes, one answer each; none without samples.
+///
+/// # Errors
+///
+/// `not-found` for an unknown phase, fault or behavior, `invalid` for a percentile out of range.
+pub fn percentiles(
+    filter: &Filter,
+    span: &Span,
+    latency: Latency,
+    percentiles: &[f64],
+) -> Result<Vec<Option<Nanos>>> {
+    host::observations::percentiles(filter, span, latency, percentiles)
+}
+
+/// One percentile (0.0 to 100.0) of the latencies of successes; none without samples.
+///
+/// # Errors
+///
+/// As [`percentiles`].
+pub fn percentile(filter: &Filter, span: &Span, latency: Latency, percent: f64) -> Result<Option<Nanos>> {
+    Ok(percentiles(filter, span, latency, &[percent])?.first().copied().flatten())
+}
+
+/// A time series, one point a step; `step` in whole seconds of nanoseconds. A point without a value
+/// is a gap: nothing was seen.
+///
+/// # Errors
+///
+/// `not-found` for an unknown phase, fault or behavior, `invalid` for a step that is not whole seconds.
+pub fn series(filter: &Filter, span: &Span, metric: Metric, step: Nanos) -> Result<Vec<Point>> {
+    host::observations::series(filter, span, metric, step)
+}
+
+/// All faults of the run, struck or not, in the order of the run config.
+pub fn faults() -> Vec<FaultSeen> {
+    host::observations::faults()
+}
+
+/// Replicas, restarts and OOM kills of each workload.
+pub fn workloads() -> Vec<WorkloadSeen> {
+    host::observations::workloads()
+}
+
+/// CPU and memory of each instance, and of each group with a quota, in a span.
+///
+/// # Errors
+///
+/// `not-found` for an unknown phase or fault.
+pub fn usage(span: &Span) -> Result<Vec<UsageSeen>> {
+    host::observations::usage(span)
+}
+
+/// The ledgers against what the target holds, one per audited behavior.
+pub fn audits() -> Vec<AuditSeen> {
+    host::observations::audits()
+}
+
+/// Did the load generator itself keep up?
+pub fn generator() -> GeneratorSeen {
+    host::observations::generator()
+}
+
+/// What was noticed before and during the run.
+pub fn findings() -> Vec<Finding> {
+    host::observations::findings()
+}
+
+impl Filter {
+    /// All requests of the virtual users; probes are never among them.
+    pub fn users() -> Filter {
+        Filter { behavior: None, group: None, task: None, endpoint: None, probe: false }
+    }
+
+    /// The probe's requests instead.
+    pub fn probe() -> Filter {
+        Filter { probe: true, ..Filter::users() }
+    }
+
+    /// Only those of one behavior.
+    #[must_use]
+    pub fn behavior(mut self, name: impl Into<String>) -> Filter {
+        self.behavior = Some(name.into());
+        self
+    }
+
+    /// Only those of one task group.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>) -> Filter {
+        self.group = Some(name.into());
+        self
+    }
+
+    /// Only those of one task.
+    #[must_use]
+    pub fn task(mut self, name: impl Into<String>) -> Filter {
+        self.task = Some(name.into());
+        self
+    }
+
+    /// Only samples of one name.
+    #[must_use]
+    pub fn endpoint(mut self, name: impl Into<String>) -> Filter {
+        self.endpoint = Some(name.into());
+        self
+    }
+}
+
+impl Totals {
+    /// Good ÷ all requests: availability by request. Nothing without requests.
+    pub fn success_ratio(&self) -> Option<f64> {
+        ratio(self.successes, self.requests)
+    }
+
+    /// Share of one-second windows that were good: availability by time. Windows without samples
+    /// are unknown and do not count. Nothing without any.
+    pub fn good_time_ratio(&self) -> Option<f64> {
+        ratio(self.good_windows, self.windows())
+    }
+
+    /// One-second windows with at least one sample.
+    pub fn windows(&self) -> u64 {
+        self.good_windows + self.bad_windows
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
