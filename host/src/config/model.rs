@@ -1,6 +1,8 @@
 //! The run config as the rest of the host sees it: resolved, with units, nothing left to look up.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use super::Sources;
 
 /// One run.
 #[derive(Debug, Clone)]
@@ -8,9 +10,14 @@ pub struct RunConfig {
     pub name: String,
     /// The file it was read from, as given.
     pub path: PathBuf,
+    /// What all random choices follow from; absent: drawn anew.
+    pub seed: Option<u64>,
+    /// 1 unless the run is shortened; already applied to phases and faults.
+    pub time_scale: f64,
     /// The one that `environment` or `--env` picked.
     pub environment: EnvironmentConfig,
-    pub credentials: BTreeMap<String, Credential>,
+    /// Read by [`super::resolve_credentials`] when the run starts, and not before.
+    pub credentials: BTreeMap<String, CredentialConfig>,
     /// Plugins that are not built in, and grants for any plugin, by name.
     pub plugins: BTreeMap<String, PluginSource>,
     pub profile: Option<ProfileConfig>,
@@ -24,6 +31,8 @@ pub struct RunConfig {
     pub assertions: Vec<AssertionConfig>,
     /// How long a graceful stop waits for the task at hand.
     pub stop_timeout: Duration,
+    /// What it was read from, to point to lines.
+    pub sources: Arc<Sources>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,6 +51,21 @@ pub enum EnvironmentKind {
     /// Something that already runs and that Assay only sends load to: for runs without faults.
     /// Its URL has no trailing slash.
     Url { url: String },
+}
+
+/// A user, and where the password is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialConfig {
+    pub user: String,
+    pub password: SecretSource,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file, resolved against the config's folder.
+    File(PathBuf),
 }
 
 /// A user and a password that plugins name and never see.
@@ -125,7 +149,7 @@ pub struct PluginUse {
 }
 
 /// Where in the TOML file a plugin's config came from: its path of keys from the root, for example
-/// `faults/0/config`.
+/// `faults/0/config`. A `/` in a key is written `~1`, as in a JSON pointer.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigOrigin {
     pub path: String,

@@ -1,0 +1,63 @@
+//! Reads secrets, when a run starts and not before: a plan needs none.
+
+use std::{collections::BTreeMap, env::VarError, io::Read as _, path::Path};
+
+use super::{
+    diagnostic::{ConfigErrors, Diagnostic},
+    model::{Credential, RunConfig, Secret, SecretSource},
+    tree::escape,
+};
+
+/// Longest secret that is read from a file.
+const LONGEST: u64 = 64 << 10;
+
+/// Reads all passwords that the config names.
+pub fn resolve_credentials(config: &RunConfig) -> Result<BTreeMap<String, Credential>, ConfigErrors> {
+    let mut credentials = BTreeMap::new();
+    let mut errors = Vec::new();
+    for (name, credential) in &config.credentials {
+        let found = match &credential.password {
+            SecretSource::Env(variable) => from_env(variable),
+            SecretSource::File(path) => from_file(path),
+        };
+        match found {
+            Ok(password) => {
+                let user = credential.user.clone();
+                credentials.insert(name.clone(), Credential { user, password: Secret(password) });
+            }
+            Err((message, help)) => {
+                let message = format!("the password of credential `{name}` cannot be read: {message}");
+                let pointer = format!("/credentials/{}/password", escape(name));
+                let diagnostic = config.sources.at(&pointer, false, message);
+                errors.push(Diagnostic { help: Some(help), ..diagnostic });
+            }
+        }
+    }
+    if errors.is_empty() { Ok(credentials) } else { Err(ConfigErrors::new(errors)) }
+}
+
+fn from_env(variable: &str) -> Result<String, (String, String)> {
+    std::env::var(variable).map_err(|error| match error {
+        VarError::NotPresent => (
+            format!("the environment variable {variable} is not set"),
+            format!("set it before the run: export {variable}=…"),
+        ),
+        VarError::NotUnicode(_) => {
+            (format!("the environment variable {variable} is not UTF-8"), "secrets are UTF-8 text".to_owned())
+        }
+    })
+}
+
+fn from_file(path: &Path) -> Result<String, (String, String)> {
+    let shown = path.display();
+    let mut text = String::new();
+    let read = fs_err::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
+    if let Err(error) = read {
+        return Err((error.to_string(), "the file holds the secret and nothing else".to_owned()));
+    }
+    if text.len() as u64 > LONGEST {
+        return Err((format!("{shown} is larger than 64 KiB"), "it holds nothing but the secret".to_owned()));
+    }
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(secret.strip_suffix('\r').unwrap_or(secret).to_owned())
+}

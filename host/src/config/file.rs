@@ -1,0 +1,287 @@
+//! The run config as it is written: one struct per table, all keys known. From these the loader
+//! reads, and the JSON Schema for editors is generated; what they cannot say is checked after.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::quantities::{DurationText, MomentText, NameText, PercentageText, RampText, RangeText, SizeText};
+
+/// Most users that a phase may ask for: about ten times what one process can hold.
+pub(super) const MOST_USERS: u32 = 100_000;
+
+/// A run config of Assay.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ConfigFile {
+    /// What reports call this run.
+    pub(super) name: NameText,
+    /// Files to read first, relative to this one. What this file says replaces what they say:
+    /// tables are merged key by key, lists are replaced whole.
+    #[serde(default)]
+    #[expect(dead_code, reason = "taken out before the rest is read; here for the schema")]
+    pub(super) include: Vec<String>,
+    /// Which of the environments; not needed when there is only one.
+    pub(super) environment: Option<NameText>,
+    /// What all random choices follow from; drawn anew for each run unless given.
+    #[schemars(range(min = 0))]
+    pub(super) seed: Option<i64>,
+    /// How long a graceful stop waits for the task at hand; 5s unless given.
+    pub(super) stop_timeout: Option<DurationText>,
+    /// Where the run can happen, by name.
+    #[serde(default)]
+    pub(super) environments: BTreeMap<String, EnvironmentTable>,
+    /// Users and passwords that plugins name and never see, by name.
+    #[serde(default)]
+    pub(super) credentials: BTreeMap<String, CredentialTable>,
+    /// Plugins that are not built in, and what any plugin may reach and use, by name.
+    #[serde(default)]
+    pub(super) plugins: BTreeMap<String, PluginTable>,
+    /// What shapes the platform for the whole run.
+    pub(super) profile: Option<ProfileTable>,
+    /// Who the users are.
+    #[schemars(length(min = 1))]
+    pub(super) behaviors: Vec<BehaviorTable>,
+    /// How many users, and when.
+    #[schemars(length(min = 1))]
+    pub(super) phases: Vec<PhaseTable>,
+    /// When the target counts as steady: checked before each fault and after each revert.
+    pub(super) steady: Option<SteadyTable>,
+    /// When to stop the load and revert the faults.
+    pub(super) guard: Option<GuardTable>,
+    /// The time after the load.
+    pub(super) settle: Option<SettleTable>,
+    /// What is broken, and when.
+    #[serde(default)]
+    pub(super) faults: Vec<FaultTable>,
+    /// What is promised.
+    #[serde(default)]
+    pub(super) assertions: Vec<AssertionTable>,
+}
+
+/// A place where the run can happen.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) enum EnvironmentTable {
+    /// A lab on this machine.
+    #[serde(rename_all = "kebab-case")]
+    Lab {
+        /// The stack file.
+        stack: String,
+        /// Other plugins for faults, by the fault's name.
+        #[serde(default)]
+        faults: BTreeMap<String, SwapTable>,
+    },
+    /// Something that already runs and only gets load: for runs without faults.
+    #[serde(rename_all = "kebab-case")]
+    Url {
+        /// Scheme, host and port, such as `http://127.0.0.1:8080`.
+        url: String,
+        #[serde(default)]
+        faults: BTreeMap<String, SwapTable>,
+    },
+    /// A Kubernetes cluster. Not built yet.
+    #[serde(rename_all = "kebab-case")]
+    #[expect(dead_code, reason = "may stand in a shared file, and is refused when it is picked")]
+    Kubernetes {
+        /// The kubeconfig's context.
+        context: String,
+        /// The one namespace that may be touched.
+        namespace: String,
+        target: Option<ServiceTable>,
+        /// What is forbidden unless named here.
+        #[serde(default)]
+        allow: Vec<String>,
+        #[serde(default)]
+        faults: BTreeMap<String, SwapTable>,
+    },
+}
+
+/// How the target is reached in a cluster.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "belongs to the environment that is refused when it is picked")]
+pub(super) struct ServiceTable {
+    pub(super) service: String,
+    pub(super) via: String,
+}
+
+/// Another plugin, or another config, for a fault in this environment.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("minProperties" = 1))]
+pub(super) struct SwapTable {
+    pub(super) plugin: Option<NameText>,
+    /// In place of the fault's own, which stays unless given.
+    pub(super) config: Option<Map<String, Value>>,
+}
+
+/// A user and a password.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CredentialTable {
+    pub(super) user: String,
+    pub(super) password: SecretTable,
+}
+
+/// Where a secret is kept; exactly one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+pub(super) struct SecretTable {
+    /// An environment variable.
+    pub(super) env: Option<String>,
+    /// A file below the config's folder; a final newline does not count.
+    pub(super) file: Option<String>,
+}
+
+/// A plugin.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PluginTable {
+    /// A `.wasm` component below the config's folder; built-in plugins have none.
+    pub(super) path: Option<String>,
+    pub(super) grants: Option<GrantsTable>,
+    pub(super) limits: Option<LimitsTable>,
+}
+
+/// What a plugin may reach; nothing unless named.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GrantsTable {
+    /// Host names; `*.` as first label stands for any labels. The target is always granted.
+    #[serde(default)]
+    pub(super) http: Vec<String>,
+    /// Label selectors of instances, nodes and workloads.
+    #[serde(default)]
+    pub(super) cluster: Vec<String>,
+    /// Label selectors of instances.
+    #[serde(default)]
+    pub(super) sql: Vec<String>,
+    /// Label selectors of instances.
+    #[serde(default)]
+    pub(super) redis: Vec<String>,
+}
+
+/// What one instance of a plugin may use.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LimitsTable {
+    /// Memory; 64Mi unless given.
+    pub(super) memory: Option<SizeText>,
+    /// Longest call, waiting included; 60s unless given.
+    pub(super) call_timeout: Option<DurationText>,
+    /// Longest computing without calling the host; 2s unless given.
+    pub(super) busy_timeout: Option<DurationText>,
+    /// Most data that one call hands to the host; 16Mi unless given.
+    pub(super) host_call_data: Option<SizeText>,
+    /// Longest body of an answer; 8Mi unless given.
+    pub(super) body: Option<SizeText>,
+}
+
+/// A fault plugin that shapes the whole run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ProfileTable {
+    pub(super) plugin: NameText,
+    #[serde(default)]
+    pub(super) config: Map<String, Value>,
+}
+
+/// A part of the users.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct BehaviorTable {
+    /// The plugin's name unless given.
+    pub(super) name: Option<NameText>,
+    pub(super) plugin: NameText,
+    /// Percent of the users; all shares add up to 100. Not needed for a single behavior.
+    #[schemars(range(min = 0, max = 100))]
+    pub(super) share: Option<f64>,
+    /// Weights of task groups in place of the plugin's own; a group that is left out gets 0.
+    pub(super) mix: Option<BTreeMap<String, Weight>>,
+    /// Pause between two tasks, drawn evenly; 1s..5s unless given.
+    pub(super) think_time: Option<RangeText>,
+    #[serde(default)]
+    pub(super) config: Map<String, Value>,
+}
+
+/// How often, against the other weights.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct Weight(#[schemars(range(min = 0, max = 1_000_000))] pub(super) f64);
+
+/// A stretch of load.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PhaseTable {
+    pub(super) name: NameText,
+    #[schemars(range(min = 0, max = MOST_USERS))]
+    pub(super) users: u32,
+    /// How the users of the phase before become this many: within a time, or so many a second. At
+    /// once unless given.
+    pub(super) ramp: Option<RampText>,
+    /// Ramp included.
+    pub(super) duration: DurationText,
+}
+
+/// The steady state.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct SteadyTable {
+    /// 99% unless given.
+    pub(super) success_rate: Option<PercentageText>,
+    /// For how long; 10s unless given.
+    pub(super) r#for: Option<DurationText>,
+}
+
+/// The guard.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GuardTable {
+    /// More failures than this.
+    pub(super) error_rate: PercentageText,
+    /// For how long; 60s unless given. Time inside a fault's `recover-within` does not count.
+    pub(super) r#for: Option<DurationText>,
+}
+
+/// The time after the load.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct SettleTable {
+    /// 60s unless given.
+    pub(super) at_most: Option<DurationText>,
+}
+
+/// A fault and when it strikes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FaultTable {
+    pub(super) name: NameText,
+    pub(super) plugin: NameText,
+    /// The phase, and how long after its start.
+    pub(super) at: MomentText,
+    /// Reverted after this time. Without it: once recovered, or when `recover-within` + 5s has passed.
+    pub(super) duration: Option<DurationText>,
+    /// The promise; 60s unless given.
+    pub(super) recover_within: Option<DurationText>,
+    /// The reader's own numbering, printed in reports.
+    pub(super) requirement: Option<String>,
+    #[serde(default)]
+    pub(super) config: Map<String, Value>,
+}
+
+/// Promises, and the plugin that judges them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct AssertionTable {
+    /// The plugin's name unless given; then with `-2` and so on where it stands more than once.
+    pub(super) name: Option<NameText>,
+    pub(super) plugin: NameText,
+    /// The reader's own numbering, printed in reports.
+    pub(super) requirement: Option<String>,
+    #[serde(default)]
+    pub(super) config: Map<String, Value>,
+}

@@ -1,0 +1,183 @@
+//! Reads config files and merges what they include.
+
+use std::{
+    collections::BTreeSet,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use toml::de::DeTable;
+
+use super::{
+    diagnostic::Diagnostic,
+    folder::Folder,
+    sources::Texts,
+    tree::{Content, Node, Place},
+};
+
+/// Largest config file.
+const LARGEST: u64 = 1 << 20;
+
+/// Deepest nesting of includes.
+const DEEPEST: usize = 16;
+
+/// Reads a config and what it includes into one tree. What an including file says replaces what it
+/// included; a file that is included twice counts where it first stands.
+pub(super) struct Reader<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) texts: &'a mut Texts,
+    pub(super) errors: &'a mut Vec<Diagnostic>,
+    merged: BTreeSet<PathBuf>,
+    /// The files that are being read, outermost first.
+    open: Vec<PathBuf>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(folder: &'a Folder, texts: &'a mut Texts, errors: &'a mut Vec<Diagnostic>) -> Self {
+        Self { folder, texts, errors, merged: BTreeSet::new(), open: Vec::new() }
+    }
+
+    /// Reads the config that was named on the command line.
+    pub(super) fn config(&mut self, path: &Path) -> Option<Node> {
+        let text = match text_of(path) {
+            Ok(text) => text,
+            Err(problem) => {
+                self.errors.push(Diagnostic::new(problem));
+                return None;
+            }
+        };
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let node = self.document(path, canonical, PathBuf::new(), text)?;
+        if matches!(&node.content, Content::Table(entries) if entries.is_empty()) {
+            let needs = "a run config needs at least `name`, an environment, a behavior and a phase";
+            self.errors.push(Diagnostic::new(format!("{} is empty", path.display())).with_help(needs));
+            return None;
+        }
+        Some(node)
+    }
+
+    fn document(&mut self, path: &Path, canonical: PathBuf, folder: PathBuf, text: String) -> Option<Node> {
+        let index = self.texts.add(&path.display().to_string(), text, folder);
+        let mut own = self.parse(index)?;
+        self.merged.insert(canonical.clone());
+        self.open.push(canonical);
+        let mut merged: Option<Node> = None;
+        for (place, name) in self.includes(&mut own) {
+            if let Some(included) = self.include(&place, &name) {
+                match &mut merged {
+                    Some(merged) => merged.overlay(included),
+                    None => merged = Some(included),
+                }
+            }
+        }
+        self.open.pop();
+        Some(match merged {
+            Some(mut merged) => {
+                merged.overlay(own);
+                merged
+            }
+            None => own,
+        })
+    }
+
+    fn parse(&mut self, index: usize) -> Option<Node> {
+        let (table, problems) = DeTable::parse_recoverable(self.texts.get(index));
+        let mut unfit = Vec::new();
+        let span = table.span();
+        let value = toml::Spanned::new(span, toml::de::DeValue::Table(table.into_inner()));
+        let node = Node::from_toml(&value, index, 0, &mut unfit);
+        let failed = !problems.is_empty();
+        for problem in problems {
+            let place = Place { text: index, span: problem.span().unwrap_or_default() };
+            let message = format!("not valid TOML: {}", problem.message());
+            self.errors.push(self.texts.diagnostic(&place, message));
+        }
+        for one in unfit {
+            self.errors.push(self.texts.diagnostic(&one.place, one.message));
+        }
+        // A tree with holes would only bring errors that the real mistake caused.
+        if failed { None } else { node }
+    }
+
+    /// Takes the `include` list out of a tree.
+    fn includes(&mut self, node: &mut Node) -> Vec<(Place, String)> {
+        let Content::Table(entries) = &mut node.content else { return Vec::new() };
+        let Some(include) = entries.remove("include") else { return Vec::new() };
+        let mut refuse = |place: &Place| {
+            let message = "expected a list of file names, such as [\"environments.toml\"]";
+            self.errors.push(self.texts.diagnostic(place, message));
+        };
+        let Content::List(items) = include.value.content else {
+            refuse(&include.value.place);
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        for item in items {
+            match item.content {
+                Content::Scalar(serde_json::Value::String(name)) => names.push((item.place, name)),
+                _ => refuse(&item.place),
+            }
+        }
+        names
+    }
+
+    fn include(&mut self, place: &Place, name: &str) -> Option<Node> {
+        let found = self.folder.find(&self.texts.folder(place), name).and_then(|found| {
+            if self.open.contains(&found.canonical) {
+                let path = found.path.display();
+                return Err(format!("the include goes in a circle: {path} is being read already"));
+            }
+            if self.open.len() >= DEEPEST {
+                return Err(format!("includes are nested more than {DEEPEST} deep"));
+            }
+            if self.merged.contains(&found.canonical) {
+                return Ok(None);
+            }
+            text_of(&found.path).map(|text| Some((found, text)))
+        });
+        match found {
+            Ok(Some((found, text))) => {
+                let folder = found.relative.parent().map(Path::to_owned).unwrap_or_default();
+                self.document(&found.path, found.canonical, folder, text)
+            }
+            Ok(None) => None,
+            Err(problem) => {
+                let help = "included files lie in the config's folder or below it";
+                self.errors.push(self.texts.diagnostic(place, problem).with_help(help));
+                None
+            }
+        }
+    }
+}
+
+/// Reads one file, bounded. A refusal names the file.
+fn text_of(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file {shown}"),
+        _ => format!("{shown} cannot be read: {error}"),
+    };
+    let kind = path.metadata().map_err(unreadable)?;
+    if kind.is_dir() {
+        return Err(format!("{shown} is a directory, not a file"));
+    }
+    // Opening a pipe or a device could wait forever.
+    if !kind.is_file() {
+        return Err(format!("{shown} is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(format!("{shown} is larger than 1 MiB: no config is that long"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..valid).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+        format!("{shown}:{line}:{column}: not UTF-8; a config is UTF-8 text")
+    })
+}

@@ -1,0 +1,297 @@
+//! From the config as written to the config as run: units applied, names looked up, every rule
+//! checked that a schema cannot state.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use serde_json::{Map, Value};
+
+use super::{
+    LoadOptions, Sources,
+    checks::Checks,
+    diagnostic::Diagnostic,
+    environments,
+    file::{
+        AssertionTable, BehaviorTable, ConfigFile, CredentialTable, FaultTable, GuardTable, PhaseTable,
+        SteadyTable, SwapTable,
+    },
+    folder::Folder,
+    model::{
+        AssertionConfig, BehaviorConfig, ConfigOrigin, CredentialConfig, FaultConfig, GuardConfig,
+        PhaseConfig, PluginUse, ProfileConfig, Ramp, RunConfig, SecretSource, SettleConfig, SteadyConfig,
+        ThinkTime,
+    },
+    plugins,
+    tree::escape,
+    units::show_duration,
+};
+
+/// Pause between two tasks, unless given.
+const THINK_TIME: ThinkTime = ThinkTime { min: Duration::from_secs(1), max: Duration::from_secs(5) };
+
+/// How far from 100 the sum of shares may be, for thirds.
+const SHARE_TOLERANCE: f64 = 0.1;
+
+/// Checks everything and answers the resolved config, or all that is wrong.
+pub(super) fn resolve(
+    file: ConfigFile,
+    path: &Path,
+    folder: &Folder,
+    sources: &Arc<Sources>,
+    options: &LoadOptions,
+) -> Result<RunConfig, Vec<Diagnostic>> {
+    let mut checks = Checks::new(folder, sources);
+    let environment = environments::pick(
+        &mut checks,
+        file.environments,
+        file.environment.as_ref().map(|name| &name.0),
+        options,
+    );
+    let phases = phases(&mut checks, file.phases);
+    let mut faults = faults(&mut checks, file.faults, &phases);
+    if let Some(picked) = &environment {
+        swap(&mut checks, &picked.config.name, &picked.swaps, &mut faults);
+    }
+    let config = RunConfig {
+        name: file.name.0,
+        path: path.to_owned(),
+        seed: file.seed.and_then(|seed| u64::try_from(seed).ok()),
+        time_scale: 1.0,
+        credentials: credentials(&mut checks, file.credentials),
+        plugins: plugins::plugins(&mut checks, file.plugins),
+        profile: file
+            .profile
+            .map(|table| ProfileConfig { uses: uses(table.plugin.0, table.config, "profile") }),
+        behaviors: behaviors(&mut checks, file.behaviors),
+        steady: steady(&mut checks, file.steady),
+        guard: guard(&mut checks, file.guard),
+        settle: SettleConfig {
+            at_most: file.settle.and_then(|settle| settle.at_most).map_or(Duration::from_mins(1), |d| d.0),
+        },
+        assertions: assertions(&mut checks, file.assertions),
+        stop_timeout: file.stop_timeout.map_or(Duration::from_secs(5), |duration| duration.0),
+        phases,
+        faults,
+        sources: sources.clone(),
+        environment: match environment {
+            Some(picked) if checks.errors.is_empty() => picked.config,
+            _ => return Err(checks.errors),
+        },
+    };
+    Ok(config)
+}
+
+fn uses(plugin: String, config: Map<String, Value>, path: &str) -> PluginUse {
+    let origin = ConfigOrigin { path: format!("{path}/config") };
+    PluginUse { plugin, config: Value::Object(config), origin }
+}
+
+fn phases(checks: &mut Checks<'_>, tables: Vec<PhaseTable>) -> Vec<PhaseConfig> {
+    let mut names = BTreeSet::new();
+    let mut users_before = 0;
+    let mut phases = Vec::new();
+    for (index, table) in tables.into_iter().enumerate() {
+        let at = format!("/phases/{index}");
+        let ramp = table.ramp.map_or(Ramp::Over(Duration::ZERO), |ramp| ramp.0);
+        let phase = PhaseConfig { name: table.name.0, users: table.users, ramp, duration: table.duration.0 };
+        checks.unique(&mut names, &phase.name, &format!("{at}/name"), "phases");
+        checks.positive(phase.duration, &format!("{at}/duration"));
+        let ramp_duration = phase.ramp_duration(users_before);
+        if ramp_duration > phase.duration {
+            let message = format!(
+                "the ramp from {users_before} to {} users takes {}, longer than the phase of {}",
+                phase.users,
+                show_duration(ramp_duration),
+                show_duration(phase.duration)
+            );
+            checks.refuse(&format!("{at}/ramp"), message, "a ramp lies inside its phase's duration");
+        }
+        users_before = phase.users;
+        phases.push(phase);
+    }
+    if phases.iter().all(|phase| phase.users == 0) {
+        checks.refuse("/phases/0/users", "no phase has any users", "at least one phase needs users");
+    }
+    phases
+}
+
+fn behaviors(checks: &mut Checks<'_>, tables: Vec<BehaviorTable>) -> Vec<BehaviorConfig> {
+    let alone = tables.len() == 1;
+    let mut names = BTreeSet::new();
+    let mut behaviors = Vec::new();
+    let mut all_given = true;
+    for (index, table) in tables.into_iter().enumerate() {
+        let at = format!("/behaviors/{index}");
+        let named_at = if table.name.is_some() { "name" } else { "plugin" };
+        let name = table.name.map_or_else(|| table.plugin.0.clone(), |name| name.0);
+        checks.unique(&mut names, &name, &format!("{at}/{named_at}"), "behaviors");
+        let share = table.share.or(alone.then_some(100.0));
+        if share.is_none() {
+            all_given = false;
+            let help = "`share` is the percent of users; all shares add up to 100";
+            checks.refuse(&at, format!("behavior `{name}` has no `share`"), help);
+        }
+        let mix: Option<BTreeMap<String, f64>> =
+            table.mix.map(|mix| mix.into_iter().map(|(group, weight)| (group, weight.0)).collect());
+        if mix.as_ref().is_some_and(|mix| mix.values().all(|weight| *weight <= 0.0)) {
+            let help = "a group that is left out, or has 0, is never chosen";
+            checks.refuse(&format!("{at}/mix"), "no group of the mix has a weight above 0", help);
+        }
+        behaviors.push(BehaviorConfig {
+            name,
+            uses: uses(table.plugin.0, table.config, &at[1..]),
+            share: share.unwrap_or_default(),
+            mix,
+            think_time: table.think_time.map_or(THINK_TIME, |range| range.0),
+        });
+    }
+    let sum: f64 = behaviors.iter().map(|behavior| behavior.share).sum();
+    if all_given && (sum - 100.0).abs() > SHARE_TOLERANCE {
+        let shares: Vec<_> = behaviors.iter().map(|one| format!("{} {}", one.name, one.share)).collect();
+        let message = format!("the shares of the behaviors add up to {sum}, not to 100");
+        checks.refuse("/behaviors/0/share", message, shares.join(", "));
+    }
+    behaviors
+}
+
+fn faults(checks: &mut Checks<'_>, tables: Vec<FaultTable>, phases: &[PhaseConfig]) -> Vec<FaultConfig> {
+    let mut names = BTreeSet::new();
+    let mut faults = Vec::new();
+    for (index, table) in tables.into_iter().enumerate() {
+        let at = format!("/faults/{index}");
+        let (phase, offset) = table.at.0;
+        checks.unique(&mut names, &table.name.0, &format!("{at}/name"), "faults");
+        match phases.iter().find(|one| one.name == phase) {
+            None => {
+                let known: Vec<_> = phases.iter().map(|phase| phase.name.clone()).collect();
+                checks.unknown(&format!("{at}/at"), "phase", &phase, &known);
+            }
+            Some(known) if offset >= known.duration => checks.refuse(
+                &format!("{at}/at"),
+                format!(
+                    "phase `{phase}` lasts {}, so nothing can strike {} after its start",
+                    show_duration(known.duration),
+                    show_duration(offset)
+                ),
+                "a fault strikes inside its phase",
+            ),
+            Some(_) => {}
+        }
+        if let Some(duration) = &table.duration {
+            checks.positive(duration.0, &format!("{at}/duration"));
+        }
+        let recover_within = table.recover_within.map_or(Duration::from_mins(1), |duration| duration.0);
+        checks.positive(recover_within, &format!("{at}/recover-within"));
+        faults.push(FaultConfig {
+            name: table.name.0,
+            uses: uses(table.plugin.0, table.config, &at[1..]),
+            phase,
+            offset,
+            duration: table.duration.map(|duration| duration.0),
+            recover_within,
+            requirement: table.requirement,
+        });
+    }
+    faults
+}
+
+/// Puts in the plugins and configs that the environment has for some faults.
+fn swap(
+    checks: &mut Checks<'_>,
+    environment: &str,
+    swaps: &BTreeMap<String, SwapTable>,
+    faults: &mut [FaultConfig],
+) {
+    for (name, table) in swaps {
+        let path = format!("environments/{}/faults/{}", escape(environment), escape(name));
+        let Some(fault) = faults.iter_mut().find(|fault| fault.name == *name) else {
+            // An included file serves several runs, and not each of them has every fault.
+            if !checks.is_included(&format!("/{path}")) {
+                let known: Vec<_> = faults.iter().map(|fault| fault.name.clone()).collect();
+                checks.unknown_key(&format!("/{path}"), "fault", name, &known);
+            }
+            continue;
+        };
+        if let Some(plugin) = &table.plugin {
+            fault.uses.plugin = plugin.0.clone();
+        }
+        if let Some(config) = &table.config {
+            fault.uses = uses(fault.uses.plugin.clone(), config.clone(), &path);
+        }
+    }
+}
+
+fn assertions(checks: &mut Checks<'_>, tables: Vec<AssertionTable>) -> Vec<AssertionConfig> {
+    let mut names = BTreeSet::new();
+    for (index, table) in tables.iter().enumerate() {
+        if let Some(name) = &table.name {
+            checks.unique(&mut names, &name.0, &format!("/assertions/{index}/name"), "assertions");
+        }
+    }
+    tables
+        .into_iter()
+        .enumerate()
+        .map(|(index, table)| {
+            let name = match table.name {
+                Some(name) => name.0,
+                None => numbered(&mut names, &table.plugin.0),
+            };
+            let uses = uses(table.plugin.0, table.config, &format!("assertions/{index}"));
+            AssertionConfig { name, uses, requirement: table.requirement }
+        })
+        .collect()
+}
+
+/// A name that is not taken yet: the plugin's own, or with `-2` and so on.
+fn numbered(taken: &mut BTreeSet<String>, plugin: &str) -> String {
+    let candidates = std::iter::once(plugin.to_owned()).chain((2_u32..).map(|n| format!("{plugin}-{n}")));
+    // The numbers outlast any list of assertions, so one is always free.
+    let free = candidates.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+    taken.insert(free.clone());
+    free
+}
+
+fn steady(checks: &mut Checks<'_>, table: Option<SteadyTable>) -> SteadyConfig {
+    let (success_rate, hold) = table.map_or((None, None), |table| (table.success_rate, table.r#for));
+    let hold = hold.map_or(Duration::from_secs(10), |duration| duration.0);
+    checks.positive(hold, "/steady/for");
+    SteadyConfig { success_rate: success_rate.map_or(0.99, |rate| rate.0), hold }
+}
+
+fn guard(checks: &mut Checks<'_>, table: Option<GuardTable>) -> Option<GuardConfig> {
+    let table = table?;
+    let hold = table.r#for.map_or(Duration::from_mins(1), |duration| duration.0);
+    checks.positive(hold, "/guard/for");
+    Some(GuardConfig { error_rate: table.error_rate.0, hold })
+}
+
+fn credentials(
+    checks: &mut Checks<'_>,
+    tables: BTreeMap<String, CredentialTable>,
+) -> BTreeMap<String, CredentialConfig> {
+    let mut credentials = BTreeMap::new();
+    for (name, table) in tables {
+        let at = format!("/credentials/{}", escape(&name));
+        checks.named(&at, &name);
+        let password = match (table.password.env, table.password.file) {
+            (Some(variable), _) => {
+                if variable.is_empty() || variable.contains(['=', '\0']) {
+                    let message = format!("`{}` cannot be an environment variable", variable.escape_debug());
+                    checks.refuse(&format!("{at}/password/env"), message, "name one, such as DB_PASSWORD");
+                }
+                Some(SecretSource::Env(variable))
+            }
+            (None, Some(file)) => checks.path(&format!("{at}/password/file"), &file).map(SecretSource::File),
+            // The schema asks for exactly one.
+            (None, None) => None,
+        };
+        if let Some(password) = password {
+            credentials.insert(name, CredentialConfig { user: table.user, password });
+        }
+    }
+    credentials
+}

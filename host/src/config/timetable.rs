@@ -1,0 +1,86 @@
+//! When everything is planned to happen, and what `--time-scale` does to it.
+
+use std::time::Duration;
+
+use super::model::{FaultConfig, PhaseConfig, Ramp, RunConfig};
+use crate::observe::{PlannedFault, PlannedPhase, nanos};
+
+impl RunConfig {
+    /// The same run, `scale` times as short: ramps, phases and the moments of faults. Think time,
+    /// timeouts, durations and bounds of faults, and the promises, stay.
+    pub fn scaled(mut self, scale: f64) -> Self {
+        let shorter = |duration: Duration| Duration::from_secs_f64(duration.as_secs_f64() / scale);
+        for phase in &mut self.phases {
+            phase.duration = shorter(phase.duration);
+            phase.ramp = match phase.ramp {
+                Ramp::Over(duration) => Ramp::Over(shorter(duration)),
+                Ramp::Rate(rate) => Ramp::Rate(rate * scale),
+            };
+        }
+        for fault in &mut self.faults {
+            fault.offset = shorter(fault.offset);
+        }
+        self.time_scale *= scale;
+        self
+    }
+
+    /// The phases in order, from the begin of the load.
+    pub fn planned_phases(&self) -> Vec<PlannedPhase> {
+        let mut start = Duration::ZERO;
+        self.phases
+            .iter()
+            .map(|phase| {
+                let end = start.saturating_add(phase.duration);
+                let planned = PlannedPhase {
+                    name: phase.name.clone(),
+                    start: nanos(start),
+                    end: nanos(end),
+                    users: phase.users,
+                };
+                start = end;
+                planned
+            })
+            .collect()
+    }
+
+    /// The faults by the moment they strike, from the begin of the load.
+    pub fn planned_faults(&self) -> Vec<PlannedFault> {
+        let phases = self.planned_phases();
+        let strike = |fault: &FaultConfig| {
+            let phase = phases.iter().find(|phase| phase.name == fault.phase);
+            phase.map_or(0, |phase| phase.start).saturating_add(nanos(fault.offset))
+        };
+        let mut faults: Vec<_> = self
+            .faults
+            .iter()
+            .map(|fault| PlannedFault {
+                name: fault.name.clone(),
+                plugin: fault.uses.plugin.clone(),
+                at: strike(fault),
+                recover_within: Some(nanos(fault.recover_within)),
+                requirement: fault.requirement.clone(),
+            })
+            .collect();
+        faults.sort_by_key(|fault| fault.at);
+        faults
+    }
+
+    /// How long the load is planned to last.
+    pub fn load_duration(&self) -> Duration {
+        self.phases.iter().fold(Duration::ZERO, |sum, phase| sum.saturating_add(phase.duration))
+    }
+}
+
+impl PhaseConfig {
+    /// How long the ramp from that many users takes.
+    pub fn ramp_duration(&self, users_before: u32) -> Duration {
+        match self.ramp {
+            Ramp::Over(duration) => duration,
+            // Rates are positive, so the quotient is finite; the cast of a u32 is exact.
+            Ramp::Rate(rate) => {
+                let seconds = f64::from(self.users.abs_diff(users_before)) / rate;
+                Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+            }
+        }
+    }
+}
