@@ -31,6 +31,11 @@ pub struct SelectorError {
 }
 
 impl Selector {
+    /// The empty selector.
+    pub fn everything() -> Self {
+        Self { text: String::new(), requirements: Vec::new() }
+    }
+
     /// Does a thing of this name with these labels match?
     pub fn matches(&self, name: &str, labels: &Labels) -> bool {
         let value = |key: &str| match key {
