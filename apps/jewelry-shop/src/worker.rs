@@ -54,7 +54,10 @@ pub(crate) async fn run(
         };
         let error = match connection {
             Ok(connection) => {
-                told.clear();
+                if !told.is_empty() {
+                    tracing::info!("redis connected");
+                    told.clear();
+                }
                 match worker.take_jobs(connection, &mut shutdown).await {
                     Ok(()) => break,
                     Err(error) => error,

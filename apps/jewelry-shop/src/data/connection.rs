@@ -31,6 +31,9 @@ pub(crate) struct Connection<'a> {
     waiting: bool,
     /// A transaction was begun and not ended.
     in_transaction: bool,
+    /// COMMIT was sent. It waits for synchronous replicas, and may wait for long when one of them
+    /// is away while the server is well.
+    committing: bool,
 }
 
 impl<'a> Connection<'a> {
@@ -42,6 +45,7 @@ impl<'a> Connection<'a> {
             epoch,
             waiting: false,
             in_transaction: false,
+            committing: false,
         }
     }
 
@@ -82,7 +86,9 @@ impl<'a> Connection<'a> {
 
     /// Commits. After [`DataError::Lost`] it is not known whether the transaction lives.
     pub(crate) async fn commit(&mut self) -> Result<(), DataError> {
+        self.committing = true;
         let result = self.script("COMMIT").await;
+        self.committing = false;
         self.in_transaction = result.is_err();
         result
     }
@@ -129,7 +135,9 @@ impl<'a> Connection<'a> {
             Err(_) => {
                 self.give_up();
                 let why = format!("no answer within {within:?}");
-                self.database.trip(self.epoch, &why);
+                if !self.committing {
+                    self.database.trip(self.epoch, &why);
+                }
                 Err(DataError::Lost(why))
             }
         }

@@ -11,6 +11,7 @@ mod customers;
 mod dashboard;
 mod health;
 mod inventory;
+mod order;
 mod point_of_sale;
 mod posted;
 mod reports;

@@ -206,7 +206,9 @@ impl Platform {
     /// Starts the shop in some mode.
     pub(crate) fn shop(&self, arguments: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jewelry-shop"));
+        // The settings of whoever runs the tests must not reach the shop.
         command
+            .env_clear()
             .args(arguments)
             .env("DATABASE_HOST", "127.0.0.1")
             .env("DATABASE_PORT", self.postgres_port.to_string())
