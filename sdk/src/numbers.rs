@@ -27,8 +27,11 @@ pub fn duration(nanos: Nanos) -> String {
     }
 }
 
-/// A number with at most so many decimals, without trailing zeros.
+/// A number with at most so many decimals, halves rounded up, without trailing zeros.
 pub fn rounded(number: f64, decimals: usize) -> String {
+    // Formatting alone rounds halves to even: 56.25 would be "56.2".
+    let scale = 10f64.powi(i32::try_from(decimals).unwrap_or(0));
+    let number = (number * scale).round() / scale;
     let text = format!("{number:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
@@ -43,6 +46,7 @@ mod tests {
         assert_eq!(percent(1.0), "100 %");
         assert_eq!(percent(0.999999), "99.9999 %");
         assert_eq!(percent(0.0), "0 %");
+        assert_eq!(rounded(56.25, 1), "56.3");
     }
 
     #[test]

@@ -10,8 +10,9 @@
 //! # }
 //! ```
 
+pub use crate::bindings::imports::sql::Rows as RawRows;
+use crate::bindings::imports::sql::Target;
 pub use crate::bindings::imports::sql::Value;
-use crate::bindings::imports::sql::{Rows as Raw, Target};
 use crate::failure::{Failure, Result};
 use crate::host;
 
@@ -70,7 +71,7 @@ impl Database {
 /// What a statement answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rows {
-    raw: Raw,
+    raw: RawRows,
 }
 
 impl Rows {
