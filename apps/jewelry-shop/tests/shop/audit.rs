@@ -13,9 +13,8 @@ async fn the_audit_pages_through_all_references() {
     browser.create("ONE", 100).await;
 
     // Byte order differs from the order of words: capitals first, and signs between.
-    let references: BTreeSet<String> = (0..23)
-        .map(|n| format!("run.{}{n}", ["a", "A", "-", "_"][n % 4]))
-        .collect();
+    let references: BTreeSet<String> =
+        (0..23).map(|n| format!("run.{}{n}", ["a", "A", "-", "_"][n % 4])).collect();
     for reference in &references {
         assert_eq!(browser.sell(reference, &[("ONE", 1)]).await.status, 201);
     }
@@ -25,10 +24,7 @@ async fn the_audit_pages_through_all_references() {
     let mut after = String::new();
     let mut pages = 0;
     loop {
-        let page = browser
-            .get(&format!("/audit/sales/?prefix=run.&after={after}&limit=5"))
-            .await
-            .json();
+        let page = browser.get(&format!("/audit/sales/?prefix=run.&after={after}&limit=5")).await.json();
         pages += 1;
         let listed = page["references"].as_array().expect("a list");
         found.extend(listed.iter().map(|r| r.as_str().expect("text").to_owned()));

@@ -37,8 +37,7 @@ impl Answer {
     }
 
     fn token(&self) -> String {
-        self.between("name=\"csrfmiddlewaretoken\" value=\"", "\"")
-            .to_owned()
+        self.between("name=\"csrfmiddlewaretoken\" value=\"", "\"").to_owned()
     }
 }
 
@@ -57,11 +56,7 @@ impl Browser {
             .no_proxy()
             .build()
             .expect("a client");
-        Self {
-            client,
-            origin: origin.to_owned(),
-            cookies: BTreeMap::new(),
-        }
+        Self { client, origin: origin.to_owned(), cookies: BTreeMap::new() }
     }
 
     /// A browser whose user is signed in.
@@ -76,12 +71,7 @@ impl Browser {
         let token = self.get("/login/").await.token();
         self.send(
             "/login/",
-            &[
-                ("username", user),
-                ("password", password),
-                ("next", next),
-                ("csrfmiddlewaretoken", &token),
-            ],
+            &[("username", user), ("password", password), ("next", next), ("csrfmiddlewaretoken", &token)],
         )
         .await
     }
@@ -93,10 +83,7 @@ impl Browser {
 
     /// Sends a form as it is.
     pub(crate) async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let request = self
-            .client
-            .post(format!("{}{path}", self.origin))
-            .form(fields);
+        let request = self.client.post(format!("{}{path}", self.origin)).form(fields);
         self.ask(request).await
     }
 
@@ -104,8 +91,7 @@ impl Browser {
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let secret = self.cookie("csrftoken").to_owned();
         let request = self.client.post(format!("{}{path}", self.origin));
-        self.ask(request.header("X-CSRFToken", secret).form(fields))
-            .await
+        self.ask(request.header("X-CSRFToken", secret).form(fields)).await
     }
 
     /// Sells some pieces.
@@ -141,10 +127,7 @@ impl Browser {
     pub(crate) async fn stock(&mut self, sku: &str) -> i32 {
         let answer = self.get(&format!("/inventory/{sku}/")).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        answer
-            .between("id=\"quantity\">", "<")
-            .parse()
-            .expect("a number")
+        answer.between("id=\"quantity\">", "<").parse().expect("a number")
     }
 
     pub(crate) fn cookie(&self, name: &str) -> &str {
@@ -173,11 +156,7 @@ impl Browser {
     }
 
     async fn try_ask(&mut self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(k, v)| format!("{k}={v}"))
-            .collect();
+        let cookies: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let started = Instant::now();
         let response = request.header(COOKIE, cookies.join("; ")).send().await?;
         let text = |name| {
@@ -198,13 +177,6 @@ impl Browser {
         }
         let status = response.status().as_u16();
         let body = response.text().await?;
-        Ok(Answer {
-            status,
-            location,
-            outcome,
-            cookies,
-            body,
-            took: started.elapsed(),
-        })
+        Ok(Answer { status, location, outcome, cookies, body, took: started.elapsed() })
     }
 }

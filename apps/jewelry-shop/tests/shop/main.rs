@@ -1,8 +1,9 @@
 //! The shop as its users and its operators meet it: the real binary over a real PostgreSQL and a
 //! real Redis, which each test starts for itself on loopback, breaks, and stops.
 //!
-//! Needs the Debian packages `postgresql-15` and `redis-server`, or the same elsewhere with
-//! `SHOP_TEST_POSTGRES_BIN` naming the directory of `initdb` and `postgres`.
+//! PostgreSQL and Redis come out of a Debian root file system, the one that the lab's instances share:
+//! `SHOP_TEST_ROOT` names its folder, as `make test` does. Nothing is installed on the machine, and
+//! nothing is written into that folder; entering it takes root.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +12,7 @@ mod browser;
 mod jobs;
 mod outages;
 mod platform;
+mod root;
 mod sales;
 mod sign_in;
 mod start_and_stop;

@@ -32,10 +32,7 @@ async fn expect_refusals(browser: &mut Browser, path: &str) {
 }
 
 async fn expect_return(browser: &mut Browser, path: &str) {
-    until("the page is back", async || {
-        browser.get(path).await.status == 200
-    })
-    .await;
+    until("the page is back", async || browser.get(path).await.status == 200).await;
     for _ in 0..20 {
         assert_eq!(browser.get(path).await.status, 200);
     }
@@ -52,17 +49,11 @@ async fn a_database_that_is_gone_is_refused_at_once() {
     platform.crash_postgres().await;
     expect_refusals(&mut browser, "/customers/").await;
     let sale = browser.sell("away", &[("AUR-RG-0001", 1)]).await;
-    assert_eq!(
-        (sale.status, sale.outcome.as_deref()),
-        (503, Some("refused"))
-    );
+    assert_eq!((sale.status, sale.outcome.as_deref()), (503, Some("refused")));
 
     platform.start_postgres().await;
     expect_return(&mut browser, "/customers/").await;
-    assert_eq!(
-        browser.sell("away", &[("AUR-RG-0001", 1)]).await.status,
-        201
-    );
+    assert_eq!(browser.sell("away", &[("AUR-RG-0001", 1)]).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,15 +89,10 @@ async fn a_database_that_refuses_to_write_is_left() {
     let platform = Platform::start().await;
     let (_web, origin) = platform.web().await;
     let mut browser = Browser::of(&origin, OWNER).await;
-    assert_eq!(
-        browser.sell("before", &[("AUR-RG-0001", 1)]).await.status,
-        201
-    );
+    assert_eq!(browser.sell("before", &[("AUR-RG-0001", 1)]).await.status, 201);
 
     // What a pooled connection meets whose server became a replica.
-    platform
-        .sql("ALTER SYSTEM SET default_transaction_read_only = on")
-        .await;
+    platform.sql("ALTER SYSTEM SET default_transaction_read_only = on").await;
     platform.sql("SELECT pg_reload_conf()").await;
     until("writes are refused", async || {
         let answer = browser.sell("during", &[("AUR-RG-0001", 1)]).await;
@@ -114,22 +100,10 @@ async fn a_database_that_refuses_to_write_is_left() {
     })
     .await;
     let session = platform.session().await.expect("a session");
-    session
-        .batch_execute("SET default_transaction_read_only = off")
-        .await
-        .expect("a setting");
-    session
-        .batch_execute("ALTER SYSTEM RESET default_transaction_read_only")
-        .await
-        .expect("reset");
-    session
-        .batch_execute("SELECT pg_reload_conf()")
-        .await
-        .expect("reload");
-    until("writes are back", async || {
-        browser.sell("after", &[("AUR-RG-0001", 1)]).await.status == 201
-    })
-    .await;
+    session.batch_execute("SET default_transaction_read_only = off").await.expect("a setting");
+    session.batch_execute("ALTER SYSTEM RESET default_transaction_read_only").await.expect("reset");
+    session.batch_execute("SELECT pg_reload_conf()").await.expect("reload");
+    until("writes are back", async || browser.sell("after", &[("AUR-RG-0001", 1)]).await.status == 201).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,18 +130,11 @@ async fn a_commit_without_an_answer_is_unknown() {
     })
     .await;
     let answer = sale.await.expect("no panic");
-    assert_eq!(
-        (answer.status, answer.outcome.as_deref()),
-        (503, Some("unknown")),
-        "{answer:?}"
-    );
+    assert_eq!((answer.status, answer.outcome.as_deref()), (503, Some("unknown")), "{answer:?}");
 
     // Asking again with the same reference settles it; here the commit did not come to pass.
     platform.sql("DROP FUNCTION linger CASCADE").await;
-    assert_eq!(
-        browser.sell("limbo", &[("AUR-RG-0001", 1)]).await.status,
-        201
-    );
+    assert_eq!(browser.sell("limbo", &[("AUR-RG-0001", 1)]).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,16 +151,7 @@ async fn without_redis_there_are_no_sessions() {
     platform.stop_redis().await;
     expect_refusals(&mut browser, "/dashboard/").await;
     platform.start_redis().await;
-    until("sessions are back", async || {
-        browser.get("/dashboard/").await.status == 302
-    })
-    .await;
-    assert_eq!(
-        browser
-            .sign_in(OWNER, crate::browser::PASSWORD, "")
-            .await
-            .status,
-        302
-    );
+    until("sessions are back", async || browser.get("/dashboard/").await.status == 302).await;
+    assert_eq!(browser.sign_in(OWNER, crate::browser::PASSWORD, "").await.status, 302);
     expect_return(&mut browser, "/dashboard/").await;
 }

@@ -2,7 +2,6 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-use crate::browser::Browser;
+use crate::{browser::Browser, root};
 
 /// Long enough for a busy machine, short enough for a test that fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -74,59 +73,32 @@ impl Platform {
         let open = std::fs::Permissions::from_mode(0o711);
         std::fs::set_permissions(home.path(), open).expect("the directory is ours");
         let data = home.path().join("postgres");
-        if is_root() {
-            run(Command::new("install")
-                .args(["-d", "-m", "700", "-o", "postgres"])
-                .arg(&data));
-        }
-        run(as_postgres(&postgres_bin().join("initdb"))
-            .args([
-                "--auth=trust",
-                "--username=shop",
-                "--no-sync",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-            ])
+        run(root::command(home.path(), "initdb")
+            .args(["--auth=trust", "--username=shop", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
             .arg("--pgdata")
             .arg(&data));
-        Self {
-            home,
-            postgres_port: free_port(),
-            redis_port: free_port(),
-            postgres: None,
-            redis: None,
-        }
+        Self { home, postgres_port: free_port(), redis_port: free_port(), postgres: None, redis: None }
     }
 
     pub(crate) async fn start_postgres(&mut self) {
         let data = self.home.path().join("postgres");
-        let mut command = as_postgres(&postgres_bin().join("postgres"));
+        let mut command = root::command(self.home.path(), "postgres");
         command.arg("-D").arg(&data).arg("-k").arg(&data);
         command.arg("-p").arg(self.postgres_port.to_string());
-        for setting in [
-            "listen_addresses=127.0.0.1",
-            "fsync=off",
-            "log_min_messages=fatal",
-        ] {
+        for setting in ["listen_addresses=127.0.0.1", "fsync=off", "log_min_messages=fatal"] {
             command.args(["-c", setting]);
         }
         self.postgres = Some(Process::start(command.stderr(Stdio::null())));
-        until("postgres answers", async || {
-            self.try_sql("SELECT 1").await.is_ok()
-        })
-        .await;
+        until("postgres answers", async || self.try_sql("SELECT 1").await.is_ok()).await;
     }
 
     pub(crate) async fn start_redis(&mut self) {
-        let mut command = Command::new("redis-server");
+        let mut command = root::command(self.home.path(), "redis-server");
         command.arg("--port").arg(self.redis_port.to_string());
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.arg("--dir").arg(self.home.path());
         self.redis = Some(Process::start(&mut command));
-        until("redis answers", async || {
-            self.redis(&redis::cmd("PING")).await.is_ok()
-        })
-        .await;
+        until("redis answers", async || self.redis(&redis::cmd("PING")).await.is_ok()).await;
     }
 
     /// Ends the database without a word to its clients, and leaves it recoverable.
@@ -143,11 +115,7 @@ impl Platform {
     /// Stops the processes of the database in their tracks, or lets them go on. Their sockets
     /// stay open and the kernel goes on accepting for them: only silence tells.
     pub(crate) fn freeze_postgres(&self, is_frozen: bool) {
-        let signal = if is_frozen {
-            Signal::STOP
-        } else {
-            Signal::CONT
-        };
+        let signal = if is_frozen { Signal::STOP } else { Signal::CONT };
         let postgres = self.postgres.as_ref().expect("it runs");
         postgres.signal(signal);
         for child in children(postgres.0.id()) {
@@ -156,19 +124,13 @@ impl Platform {
     }
 
     pub(crate) fn freeze_redis(&self, is_frozen: bool) {
-        let signal = if is_frozen {
-            Signal::STOP
-        } else {
-            Signal::CONT
-        };
+        let signal = if is_frozen { Signal::STOP } else { Signal::CONT };
         self.redis.as_ref().expect("it runs").signal(signal);
     }
 
     /// Runs statements as the owner of the database.
     pub(crate) async fn sql(&self, sql: &str) -> Vec<String> {
-        self.try_sql(sql)
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        self.try_sql(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
     async fn try_sql(&self, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
@@ -187,10 +149,7 @@ impl Platform {
 
     /// A session of one's own, beside the shop's.
     pub(crate) async fn session(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
-        let target = format!(
-            "host=127.0.0.1 port={} user=shop dbname=postgres",
-            self.postgres_port
-        );
+        let target = format!("host=127.0.0.1 port={} user=shop dbname=postgres", self.postgres_port);
         let (client, connection) = tokio_postgres::connect(&target, NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
@@ -214,10 +173,7 @@ impl Platform {
             .env("DATABASE_PORT", self.postgres_port.to_string())
             .env("DATABASE_NAME", "postgres")
             .env("DATABASE_USER", "shop")
-            .env(
-                "REDIS_URL",
-                format!("redis://127.0.0.1:{}/0", self.redis_port),
-            )
+            .env("REDIS_URL", format!("redis://127.0.0.1:{}/0", self.redis_port))
             .env("SHOP_STAFF", "3")
             .env("SHOP_CACHE_TTL", "0s");
         Process::start(&mut command)
@@ -260,48 +216,14 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-fn postgres_bin() -> PathBuf {
-    let directory = std::env::var_os("SHOP_TEST_POSTGRES_BIN").map_or_else(
-        || PathBuf::from("/usr/lib/postgresql/15/bin"),
-        PathBuf::from,
-    );
-    assert!(
-        directory.join("initdb").exists(),
-        "there is no initdb in {}: install postgresql-15, or set SHOP_TEST_POSTGRES_BIN",
-        directory.display(),
-    );
-    directory
-}
-
-/// PostgreSQL refuses to run as root.
-fn as_postgres(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=postgres", "--regid=postgres", "--init-groups"])
-        .arg(program);
-    command
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 fn run(command: &mut Command) {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {text}");
 }
 
 fn pid(number: u32) -> Pid {
-    i32::try_from(number)
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a process id")
+    i32::try_from(number).ok().and_then(Pid::from_raw).expect("a process id")
 }
 
 fn children(parent: u32) -> Vec<u32> {
@@ -312,11 +234,7 @@ fn children(parent: u32) -> Vec<u32> {
             let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
             // The name, in parentheses, may hold anything; the parent is the second field after.
             let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-            fields
-                .split_whitespace()
-                .nth(1)
-                .and_then(|field| field.parse().ok())
-                == Some(parent)
+            fields.split_whitespace().nth(1).and_then(|field| field.parse().ok()) == Some(parent)
         })
         .collect()
 }

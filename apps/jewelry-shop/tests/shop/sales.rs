@@ -15,10 +15,7 @@ async fn sell_at_once(browser: &Browser, orders: &[(String, Vec<(&str, i32)>)]) 
 }
 
 fn count(answers: &[Answer], status: u16, text: &str) -> usize {
-    answers
-        .iter()
-        .filter(|answer| answer.status == status && answer.body.contains(text))
-        .count()
+    answers.iter().filter(|answer| answer.status == status && answer.body.contains(text)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,23 +44,12 @@ async fn stock_is_never_oversold() {
         _ => answer.outcome.as_deref() == Some("refused"),
     }));
     assert_eq!(browser.stock("LEFT").await, 0);
-    assert_eq!(
-        browser.stock("RIGHT").await,
-        960,
-        "who got no LEFT got no RIGHT either"
-    );
+    assert_eq!(browser.stock("RIGHT").await, 960, "who got no LEFT got no RIGHT either");
 
     // Sold out or not: a sale that was recorded is reported as such when asked for again.
-    let (again, _) = orders
-        .iter()
-        .zip(&answers)
-        .find(|(_, a)| a.status == 201)
-        .expect("some were");
+    let (again, _) = orders.iter().zip(&answers).find(|(_, a)| a.status == 201).expect("some were");
     let repeated = browser.sell(&again.0, &again.1).await;
-    assert_eq!(
-        (repeated.status, repeated.outcome.as_deref()),
-        (409, Some("recorded"))
-    );
+    assert_eq!((repeated.status, repeated.outcome.as_deref()), (409, Some("recorded")));
     assert_eq!(repeated.json()["error"], "duplicate-reference");
 
     let books = platform
@@ -86,24 +72,10 @@ async fn a_reference_is_recorded_once() {
     let orders = vec![("twice".to_owned(), vec![("ONE", 3)]); 12];
     let answers = sell_at_once(&browser, &orders).await;
     assert_eq!(count(&answers, 201, "3000"), 1, "{answers:#?}");
-    assert_eq!(
-        count(&answers, 409, "duplicate-reference"),
-        11,
-        "{answers:#?}"
-    );
-    assert!(
-        answers
-            .iter()
-            .all(|answer| answer.outcome.as_deref() == Some("recorded"))
-    );
+    assert_eq!(count(&answers, 409, "duplicate-reference"), 11, "{answers:#?}");
+    assert!(answers.iter().all(|answer| answer.outcome.as_deref() == Some("recorded")));
     assert_eq!(browser.stock("ONE").await, 97);
-    assert_eq!(
-        browser
-            .get("/pos/sales/twice/")
-            .await
-            .between("id=\"total\">", "<"),
-        "30.00"
-    );
+    assert_eq!(browser.get("/pos/sales/twice/").await.between("id=\"total\">", "<"), "30.00");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,16 +94,7 @@ async fn payments_must_cover_the_total() {
         ]
     };
     let short = browser.post("/pos/sales/", &pay("short", "19.99")).await;
-    assert_eq!(
-        (short.status, short.outcome.as_deref()),
-        (422, Some("refused"))
-    );
-    assert_eq!(
-        browser
-            .post("/pos/sales/", &pay("enough", "50"))
-            .await
-            .status,
-        201
-    );
+    assert_eq!((short.status, short.outcome.as_deref()), (422, Some("refused")));
+    assert_eq!(browser.post("/pos/sales/", &pay("enough", "50")).await.status, 201);
     assert_eq!(browser.stock("ONE").await, 3);
 }

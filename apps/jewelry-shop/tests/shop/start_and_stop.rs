@@ -10,23 +10,12 @@ use crate::platform::{Platform, until};
 #[tokio::test(flavor = "multi_thread")]
 async fn shops_wait_for_their_database_and_seed_it_once() {
     let mut platform = Platform::prepare();
-    let shops = [
-        platform.web_unready(&[]),
-        platform.web_unready(&[]),
-        platform.web_unready(&[]),
-    ];
+    let shops = [platform.web_unready(&[]), platform.web_unready(&[]), platform.web_unready(&[])];
     let mut first = Browser::new(&shops[0].1);
-    until(
-        "it lives",
-        async || matches!(first.try_get("/healthz").await, Ok(a) if a.status == 200),
-    )
-    .await;
+    until("it lives", async || matches!(first.try_get("/healthz").await, Ok(a) if a.status == 200)).await;
     assert_eq!(first.get("/readyz").await.status, 503);
     let page = first.get("/dashboard/").await;
-    assert_eq!(
-        page.status, 302,
-        "nobody is signed in, which needs no Redis to know"
-    );
+    assert_eq!(page.status, 302, "nobody is signed in, which needs no Redis to know");
 
     platform.start_redis().await;
     assert_eq!(first.get("/readyz").await.status, 503);
@@ -34,13 +23,9 @@ async fn shops_wait_for_their_database_and_seed_it_once() {
     for (_, origin) in &shops {
         Browser::new(origin).until_ready().await;
     }
-    let counts = platform
-        .sql("SELECT count(*) FROM users GROUP BY tenant_id")
-        .await;
+    let counts = platform.sql("SELECT count(*) FROM users GROUP BY tenant_id").await;
     assert_eq!(counts, ["4", "4", "4"]);
-    let counts = platform
-        .sql("SELECT count(*) FROM products GROUP BY tenant_id")
-        .await;
+    let counts = platform.sql("SELECT count(*) FROM products GROUP BY tenant_id").await;
     assert_eq!(counts, ["400", "400", "400"]);
     assert!(platform.shop(&["seed"]).ended().await);
     assert_eq!(platform.sql("SELECT count(*) FROM sales").await, ["900"]);
@@ -53,17 +38,11 @@ async fn requests_under_way_are_answered_before_the_end() {
     let mut browser = Browser::of(&origin, "owner@aurum.example").await;
 
     let holder = platform.session().await.expect("a session");
-    holder
-        .batch_execute("BEGIN; LOCK TABLE sales IN EXCLUSIVE MODE")
-        .await
-        .expect("a lock");
+    holder.batch_execute("BEGIN; LOCK TABLE sales IN EXCLUSIVE MODE").await.expect("a lock");
     let mut till = browser.clone();
     let sale = tokio::spawn(async move { till.sell("last", &[("AUR-RG-0001", 1)]).await });
     until("the sale waits", async || {
-        platform
-            .sql("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            .await
-            == ["1"]
+        platform.sql("SELECT count(*) FROM pg_locks WHERE NOT granted").await == ["1"]
     })
     .await;
 
