@@ -29,11 +29,7 @@ impl Cache {
             return make().await;
         }
         let key = format!("shop:cache:{tenant}:{name}");
-        if let Ok(Some(fragment)) = self
-            .store
-            .run::<Option<String>>(redis::cmd("GET").arg(&key))
-            .await
-        {
+        if let Ok(Some(fragment)) = self.store.run::<Option<String>>(redis::cmd("GET").arg(&key)).await {
             return Ok(fragment);
         }
         let fragment = make().await?;

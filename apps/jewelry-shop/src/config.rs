@@ -93,12 +93,7 @@ pub(crate) struct SchedulerOptions {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DatabaseOptions {
     /// Host of PostgreSQL, or of a proxy that leads to its primary.
-    #[arg(
-        long,
-        env = "DATABASE_HOST",
-        default_value = "127.0.0.1",
-        global = true
-    )]
+    #[arg(long, env = "DATABASE_HOST", default_value = "127.0.0.1", global = true)]
     pub(crate) database_host: String,
 
     /// Port of PostgreSQL or of the proxy.
@@ -118,12 +113,7 @@ pub(crate) struct DatabaseOptions {
     pub(crate) database_password: Option<Secret>,
 
     /// File that holds the password of the role.
-    #[arg(
-        long,
-        env = "DATABASE_PASSWORD_FILE",
-        conflicts_with = "database_password",
-        global = true
-    )]
+    #[arg(long, env = "DATABASE_PASSWORD_FILE", conflicts_with = "database_password", global = true)]
     pub(crate) database_password_file: Option<PathBuf>,
 
     /// Connections that this process holds at most.
@@ -131,49 +121,24 @@ pub(crate) struct DatabaseOptions {
     pub(crate) database_pool_size: NonZeroUsize,
 
     /// How long a request waits for a free connection before it is answered 503.
-    #[arg(
-        long,
-        env = "DATABASE_POOL_WAIT",
-        default_value = "500ms",
-        global = true
-    )]
+    #[arg(long, env = "DATABASE_POOL_WAIT", default_value = "500ms", global = true)]
     pub(crate) database_pool_wait: Span,
 
     /// How long connecting, signing in included, may take.
-    #[arg(
-        long,
-        env = "DATABASE_CONNECT_TIMEOUT",
-        default_value = "1s",
-        global = true
-    )]
+    #[arg(long, env = "DATABASE_CONNECT_TIMEOUT", default_value = "1s", global = true)]
     pub(crate) database_connect_timeout: Span,
 
     /// How long the server may work on one statement.
-    #[arg(
-        long,
-        env = "DATABASE_STATEMENT_TIMEOUT",
-        default_value = "2s",
-        global = true
-    )]
+    #[arg(long, env = "DATABASE_STATEMENT_TIMEOUT", default_value = "2s", global = true)]
     pub(crate) database_statement_timeout: Span,
 
     /// How long this process waits for any answer; longer than the statement timeout, so that
     /// only a server that does not answer at all is taken for dead.
-    #[arg(
-        long,
-        env = "DATABASE_QUERY_TIMEOUT",
-        default_value = "2500ms",
-        global = true
-    )]
+    #[arg(long, env = "DATABASE_QUERY_TIMEOUT", default_value = "2500ms", global = true)]
     pub(crate) database_query_timeout: Span,
 
     /// Time between two attempts while the database is away.
-    #[arg(
-        long,
-        env = "DATABASE_RETRY_EVERY",
-        default_value = "250ms",
-        global = true
-    )]
+    #[arg(long, env = "DATABASE_RETRY_EVERY", default_value = "250ms", global = true)]
     pub(crate) database_retry_every: Span,
 }
 
@@ -185,10 +150,7 @@ impl DatabaseOptions {
                 .with_context(|| format!("failed to read the password file {}", path.display()))?;
             return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
         }
-        Ok(self
-            .database_password
-            .as_ref()
-            .map(|secret| secret.0.clone()))
+        Ok(self.database_password.as_ref().map(|secret| secret.0.clone()))
     }
 }
 
@@ -251,9 +213,7 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let unit_at = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
+        let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(unit_at);
         let wrong = || format!("`{text}` is not a duration such as 250ms, 2s, 5m or 12h");
         let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -264,10 +224,7 @@ impl FromStr for Span {
             "h" => 3_600_000,
             _ => return Err(wrong()),
         };
-        number
-            .checked_mul(milliseconds)
-            .map(|total| Self(Duration::from_millis(total)))
-            .ok_or_else(wrong)
+        number.checked_mul(milliseconds).map(|total| Self(Duration::from_millis(total))).ok_or_else(wrong)
     }
 }
 

@@ -17,9 +17,7 @@ const SECRET: usize = 32;
 /// A new secret for the cookie.
 pub(crate) fn new_secret() -> String {
     let mut random = rand::rng();
-    (0..SECRET)
-        .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
-        .collect()
+    (0..SECRET).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
 }
 
 /// A new session key; it has the shape of a secret, and may look like one.
@@ -80,14 +78,7 @@ mod tests {
     #[test]
     fn other_tokens_do_not_match() {
         let secret = new_secret();
-        for token in [
-            "",
-            "short",
-            &new_secret(),
-            &mask(&new_secret()),
-            &"ü".repeat(32),
-            &"-".repeat(64),
-        ] {
+        for token in ["", "short", &new_secret(), &mask(&new_secret()), &"ü".repeat(32), &"-".repeat(64)] {
             assert!(!matches(token, &secret), "{token}");
         }
         assert!(!matches("", ""));

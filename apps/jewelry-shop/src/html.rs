@@ -45,10 +45,7 @@ pub(crate) fn url_part(text: &str) -> String {
 
 /// The hidden field that every form carries.
 pub(crate) fn csrf_field(token: &str) -> String {
-    format!(
-        r#"<input type="hidden" name="csrfmiddlewaretoken" value="{}">"#,
-        esc(token)
-    )
+    format!(r#"<input type="hidden" name="csrfmiddlewaretoken" value="{}">"#, esc(token))
 }
 
 /// A table; the cells are HTML already.

@@ -38,21 +38,14 @@ pub(crate) enum Task {
 impl Job {
     /// A new job with a fresh name.
     pub(crate) fn new(tenant: i32, task: Task) -> Self {
-        Self {
-            id: uuid::Uuid::new_v4().simple().to_string(),
-            tenant,
-            task,
-        }
+        Self { id: uuid::Uuid::new_v4().simple().to_string(), tenant, task }
     }
 }
 
 /// Puts a job into the queue.
 pub(crate) async fn enqueue(store: &Store, job: &Job) -> anyhow::Result<Result<(), StoreError>> {
     let text = serde_json::to_string(job)?;
-    Ok(store
-        .run::<i64>(redis::cmd("LPUSH").arg(QUEUE).arg(text))
-        .await
-        .map(drop))
+    Ok(store.run::<i64>(redis::cmd("LPUSH").arg(QUEUE).arg(text)).await.map(drop))
 }
 
 /// How many jobs wait.
@@ -69,10 +62,7 @@ mod tests {
         for task in [Task::StockAlerts, Task::SalesReport { days: 7 }] {
             let job = Job::new(3, task);
             let text = serde_json::to_string(&job).expect("a job is plain data");
-            assert_eq!(
-                serde_json::from_str::<Job>(&text).expect("what was written"),
-                job
-            );
+            assert_eq!(serde_json::from_str::<Job>(&text).expect("what was written"), job);
         }
     }
 }

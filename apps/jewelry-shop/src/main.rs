@@ -75,13 +75,7 @@ fn start(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments {
-        mode,
-        database,
-        redis,
-        catalogue,
-        ..
-    } = arguments;
+    let Arguments { mode, database, redis, catalogue, .. } = arguments;
     match mode {
         Mode::Web(options) => web::serve(options, &database, &redis, catalogue).await,
         Mode::Worker(options) => worker::run(options, &database, &redis).await,

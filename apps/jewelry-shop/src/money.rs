@@ -26,12 +26,7 @@ impl Cents {
             return None;
         }
         let cents: i64 = format!("{fraction:0<2}").parse().ok()?;
-        whole
-            .parse::<i64>()
-            .ok()?
-            .checked_mul(100)?
-            .checked_add(cents)
-            .map(Self)
+        whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents).map(Self)
     }
 }
 
@@ -71,24 +66,10 @@ mod tests {
 
     #[test]
     fn amounts_are_read_as_they_are_shown() {
-        for (text, cents) in [
-            ("12", 1_200),
-            ("12.5", 1_250),
-            ("1,234.56", 123_456),
-            (" 0.07 ", 7),
-        ] {
+        for (text, cents) in [("12", 1_200), ("12.5", 1_250), ("1,234.56", 123_456), (" 0.07 ", 7)] {
             assert_eq!(Cents::parse(text), Some(Cents(cents)), "{text}");
         }
-        for wrong in [
-            "",
-            ".",
-            ".5",
-            "-1",
-            "1.234",
-            "1e3",
-            "ten",
-            "99999999999999999999",
-        ] {
+        for wrong in ["", ".", ".5", "-1", "1.234", "1e3", "ten", "99999999999999999999"] {
             assert_eq!(Cents::parse(wrong), None, "{wrong}");
         }
     }

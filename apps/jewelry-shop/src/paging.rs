@@ -15,9 +15,7 @@ pub(crate) struct Paging {
 /// The page number of a query string; whatever is not a page number is the first page.
 pub(crate) fn requested(text: Option<&str>) -> i64 {
     // The bound keeps the offset, and the server's work, within reason.
-    text.and_then(|text| text.parse().ok())
-        .unwrap_or(1)
-        .clamp(1, 100_000)
+    text.and_then(|text| text.parse().ok()).unwrap_or(1).clamp(1, 100_000)
 }
 
 /// Rows before the given page.
@@ -28,10 +26,7 @@ pub(crate) fn offset(number: i64) -> i64 {
 impl Paging {
     /// The given page of so many rows.
     pub(crate) fn new(number: i64, rows: i64) -> Self {
-        Self {
-            number,
-            pages: rows.div_euclid(PAGE) + i64::from(rows.rem_euclid(PAGE) > 0 || rows == 0),
-        }
+        Self { number, pages: rows.div_euclid(PAGE) + i64::from(rows.rem_euclid(PAGE) > 0 || rows == 0) }
     }
 
     /// The page before this one.
@@ -55,10 +50,7 @@ mod tests {
             assert_eq!(requested(text), 1);
         }
         assert_eq!(requested(Some("7")), 7);
-        assert_eq!(
-            offset(requested(Some("9223372036854775807"))),
-            99_999 * PAGE
-        );
+        assert_eq!(offset(requested(Some("9223372036854775807"))), 99_999 * PAGE);
     }
 
     #[test]

@@ -21,24 +21,16 @@ const MOST_ITERATIONS: u32 = 10_000_000;
 
 /// Hashes a password with a fresh salt.
 pub(crate) fn hash(password: &str) -> String {
-    let salt: String = rand::rng()
-        .sample_iter(Alphanumeric)
-        .take(22)
-        .map(char::from)
-        .collect();
+    let salt: String = rand::rng().sample_iter(Alphanumeric).take(22).map(char::from).collect();
     encode(password, &salt, ITERATIONS)
 }
 
 /// Whether the password is the one that was hashed.
 pub(crate) fn verify(password: &str, stored: &str) -> bool {
     let mut parts = stored.split('$');
-    let (Some("pbkdf2_sha256"), Some(iterations), Some(salt), Some(_), None) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
+    let (Some("pbkdf2_sha256"), Some(iterations), Some(salt), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return false;
     };
     let Ok(iterations) = iterations.parse() else {
@@ -47,10 +39,7 @@ pub(crate) fn verify(password: &str, stored: &str) -> bool {
     if !(1..=MOST_ITERATIONS).contains(&iterations) {
         return false;
     }
-    encode(password, salt, iterations)
-        .as_bytes()
-        .ct_eq(stored.as_bytes())
-        .into()
+    encode(password, salt, iterations).as_bytes().ct_eq(stored.as_bytes()).into()
 }
 
 /// Takes as long as a verification; for users who do not exist, so that the time tells nothing.
@@ -59,8 +48,7 @@ pub(crate) fn verify_nobody(password: &str) {
 }
 
 fn encode(password: &str, salt: &str, iterations: u32) -> String {
-    let key: [u8; 32] =
-        pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), iterations);
+    let key: [u8; 32] = pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), iterations);
     format!("pbkdf2_sha256${iterations}${salt}${}", STANDARD.encode(key))
 }
 
@@ -70,8 +58,7 @@ mod tests {
 
     /// Made by `django.contrib.auth.hashers.make_password("lètmein", "seasalt", ...)`, from
     /// Django's own test suite.
-    const OF_DJANGO: &str =
-        "pbkdf2_sha256$1000000$seasalt$r1uLUxoxpP2Ued/qxvmje7UH9PUJBkRrvf9gGPL7Cps=";
+    const OF_DJANGO: &str = "pbkdf2_sha256$1000000$seasalt$r1uLUxoxpP2Ued/qxvmje7UH9PUJBkRrvf9gGPL7Cps=";
 
     #[test]
     fn hashes_are_those_of_django() {
@@ -89,14 +76,9 @@ mod tests {
 
     #[test]
     fn damaged_hashes_verify_nothing() {
-        for stored in [
-            "",
-            "x",
-            "pbkdf2_sha256$0$a$b",
-            "pbkdf2_sha256$x$a$b",
-            "md5$1$a$b",
-            "pbkdf2_sha256$1$a$b$c",
-        ] {
+        for stored in
+            ["", "x", "pbkdf2_sha256$0$a$b", "pbkdf2_sha256$x$a$b", "md5$1$a$b", "pbkdf2_sha256$1$a$b$c"]
+        {
             assert!(!verify("", stored), "{stored}");
         }
     }

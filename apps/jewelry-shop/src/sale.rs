@@ -111,25 +111,21 @@ async fn prepare(
         Err(refusal) => {
             // A client that repeats a sale must hear that it is recorded, even if there would be
             // no stock for it any more.
-            return Ok(Err(
-                match recorded(connection, tenant, &order.reference).await? {
-                    Some(total) => Outcome::Duplicate { total },
-                    None => refusal,
-                },
-            ));
+            return Ok(Err(match recorded(connection, tenant, &order.reference).await? {
+                Some(total) => Outcome::Duplicate { total },
+                None => refusal,
+            }));
         }
     };
     match write(connection, tenant, user, order, &basket).await {
         Ok(true) => Ok(Ok(basket.total)),
         Ok(false) => {
             let total = recorded(connection, tenant, &order.reference).await?;
-            Ok(Err(Outcome::Duplicate {
-                total: total.unwrap_or(Cents(0)),
-            }))
+            Ok(Err(Outcome::Duplicate { total: total.unwrap_or(Cents(0)) }))
         }
-        Err(error) if error.is(&SqlState::FOREIGN_KEY_VIOLATION) => Ok(Err(Outcome::Invalid(
-            "there is no such customer".to_owned(),
-        ))),
+        Err(error) if error.is(&SqlState::FOREIGN_KEY_VIOLATION) => {
+            Ok(Err(Outcome::Invalid("there is no such customer".to_owned())))
+        }
         Err(error) => Err(error),
     }
 }
@@ -146,28 +142,18 @@ struct Basket {
 impl Basket {
     /// Takes the ordered pieces out of the locked drawers.
     fn fill(order: &Order, drawers: &[Row]) -> Result<Self, Outcome> {
-        if let Some(unknown) = order.items.keys().find(|sku| {
-            !drawers
-                .iter()
-                .any(|row| row.get::<_, &str>(1) == sku.as_str())
-        }) {
+        if let Some(unknown) =
+            order.items.keys().find(|sku| !drawers.iter().any(|row| row.get::<_, &str>(1) == sku.as_str()))
+        {
             return Err(Outcome::Invalid(format!("there is no product {unknown}")));
         }
-        let mut basket = Self {
-            products: vec![],
-            quantities: vec![],
-            prices: vec![],
-            total: Cents(0),
-        };
+        let mut basket = Self { products: vec![], quantities: vec![], prices: vec![], total: Cents(0) };
         for row in drawers {
             let sku: &str = row.get(1);
             let (price, left): (i64, i32) = (row.get(2), row.get(3));
             let quantity = order.items.get(sku).copied().unwrap_or(0);
             if quantity > left {
-                return Err(Outcome::OutOfStock {
-                    sku: sku.to_owned(),
-                    left,
-                });
+                return Err(Outcome::OutOfStock { sku: sku.to_owned(), left });
             }
             let cost = Cents(price).times(quantity);
             basket.total = cost

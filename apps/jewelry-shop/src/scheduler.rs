@@ -47,25 +47,17 @@ pub(crate) async fn run(
 
 /// Enqueues one job for each tenant whose turn nobody else took.
 async fn round(database: &Database, store: &Store, every: Duration) -> anyhow::Result<usize> {
-    let tenants = database
-        .read("SELECT id FROM tenants ORDER BY id", &[])
-        .await?;
+    let tenants = database.read("SELECT id FROM tenants ORDER BY id", &[]).await?;
     if jobs::waiting(store).await? >= BACKLOG {
         anyhow::bail!("{BACKLOG} jobs wait already");
     }
     // A little less than the period, so that the next round of the same scheduler finds it gone.
-    let hold = u64::try_from(every.mul_f64(0.9).as_millis())
-        .unwrap_or(u64::MAX)
-        .max(1);
+    let hold = u64::try_from(every.mul_f64(0.9).as_millis()).unwrap_or(u64::MAX).max(1);
     let mut count = 0;
     for row in tenants {
         let tenant: i32 = row.get(0);
         let mut turn = redis::cmd("SET");
-        turn.arg(format!("shop:turn:stock-alerts:{tenant}"))
-            .arg("1")
-            .arg("NX")
-            .arg("PX")
-            .arg(hold);
+        turn.arg(format!("shop:turn:stock-alerts:{tenant}")).arg("1").arg("NX").arg("PX").arg(hold);
         let is_ours = store.run::<Option<String>>(&turn).await?.is_some();
         if is_ours {
             jobs::enqueue(store, &Job::new(tenant, Task::StockAlerts)).await??;

@@ -131,10 +131,7 @@ CREATE TABLE IF NOT EXISTS shop_schema (version integer PRIMARY KEY);
 "#;
 
 /// Makes the tables that are missing, inside the transaction of the caller.
-pub(crate) async fn create(
-    connection: &mut Connection<'_>,
-    database: &Database,
-) -> Result<(), DataError> {
+pub(crate) async fn create(connection: &mut Connection<'_>, database: &Database) -> Result<(), DataError> {
     connection.script(TABLES).await?;
     // A default of the role reaches every session, also those that a proxy makes.
     let limit = database.statement_limit().as_millis();
@@ -148,8 +145,7 @@ pub(crate) async fn create(
 }
 
 /// Refreshes what the planner knows.
-pub(crate) const ANALYZE: &str =
-    "ANALYZE users, products, stock, customers, sales, sale_items, payments";
+pub(crate) const ANALYZE: &str = "ANALYZE users, products, stock, customers, sales, sale_items, payments";
 
 const FOUND: &str = "SELECT to_regclass('shop_schema') IS NOT NULL";
 const CURRENT: &str = "SELECT coalesce(max(version), 0) >= $1 FROM shop_schema";
@@ -159,10 +155,7 @@ pub(crate) async fn is_current(database: &Database) -> Result<bool, DataError> {
     if !database.read_one(FOUND, &[]).await?.get::<_, bool>(0) {
         return Ok(false);
     }
-    Ok(database
-        .read_one(CURRENT, &[(&VERSION, Type::INT4)])
-        .await?
-        .get(0))
+    Ok(database.read_one(CURRENT, &[(&VERSION, Type::INT4)]).await?.get(0))
 }
 
 /// The same, asked within a transaction.

@@ -29,11 +29,7 @@ pub(crate) async fn open(
     let key = csrf::new_session_key();
     let text = serde_json::to_string(session)?;
     let mut command = redis::cmd("SET");
-    command
-        .arg(name(&key))
-        .arg(text)
-        .arg("EX")
-        .arg(lifetime.as_secs().max(1));
+    command.arg(name(&key)).arg(text).arg("EX").arg(lifetime.as_secs().max(1));
     Ok(store.run::<()>(&command).await.map(|()| key))
 }
 

@@ -49,10 +49,7 @@ struct Link {
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link")
-            .field("number", &self.number)
-            .field("up", &self.connection.is_some())
-            .finish()
+        f.debug_struct("Link").field("number", &self.number).field("up", &self.connection.is_some()).finish()
     }
 }
 
@@ -61,10 +58,7 @@ impl Store {
     pub(crate) fn new(options: &RedisOptions) -> anyhow::Result<Self> {
         let inner = Inner {
             dial: Dial::new(options)?,
-            link: watch::Sender::new(Link {
-                number: 0,
-                connection: None,
-            }),
+            link: watch::Sender::new(Link { number: 0, connection: None }),
         };
         let store = Self(Arc::new(inner));
         tokio::spawn(store.clone().reconnect());
@@ -134,10 +128,7 @@ impl Store {
                         link.number += 1;
                         link.connection = Some(connection);
                     });
-                    tracing::info!(
-                        "redis connected after {:.1} s",
-                        since.elapsed().as_secs_f64()
-                    );
+                    tracing::info!("redis connected after {:.1} s", since.elapsed().as_secs_f64());
                     return;
                 }
                 Err(error) => tracing::debug!("redis still away: {error}"),
@@ -192,11 +183,7 @@ impl Dial {
             (redis::from_redis_value(first)?,)
         };
         if role.0 != "master" {
-            return Err((
-                ErrorKind::Server(ServerErrorKind::ReadOnly),
-                "not the master",
-            )
-                .into());
+            return Err((ErrorKind::Server(ServerErrorKind::ReadOnly), "not the master").into());
         }
         connection.set_response_timeout(response_timeout);
         Ok(connection)
@@ -207,9 +194,8 @@ impl Dial {
         let mut last = RedisError::from((ErrorKind::Io, "no sentinel knows the master"));
         for sentinel in sentinels {
             let answer: Result<Option<(String, u16)>, RedisError> = async {
-                let mut connection = sentinel
-                    .get_multiplexed_async_connection_with_config(&self.limits(self.timeout))
-                    .await?;
+                let mut connection =
+                    sentinel.get_multiplexed_async_connection_with_config(&self.limits(self.timeout)).await?;
                 redis::cmd("SENTINEL")
                     .arg("get-master-addr-by-name")
                     .arg(&self.master)
@@ -242,9 +228,7 @@ pub(crate) fn is_outage(error: &RedisError) -> bool {
         || matches!(
             error.kind(),
             ErrorKind::Server(
-                ServerErrorKind::ReadOnly
-                    | ServerErrorKind::MasterDown
-                    | ServerErrorKind::BusyLoading
+                ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading
             )
         )
 }

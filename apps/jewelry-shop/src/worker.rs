@@ -90,20 +90,13 @@ impl Worker {
             self.sign_on(&mut redis).await?;
             self.take_over(&mut redis).await?;
             // What was begun before a fault comes first.
-            let begun: Option<String> = cmd("LINDEX")
-                .arg(self.own_list())
-                .arg(-1)
-                .query_async(&mut redis)
-                .await?;
+            let begun: Option<String> =
+                cmd("LINDEX").arg(self.own_list()).arg(-1).query_async(&mut redis).await?;
             let text = match begun {
                 Some(text) => Some(text),
                 None => {
                     let mut look = cmd("BLMOVE");
-                    look.arg(jobs::QUEUE)
-                        .arg(self.own_list())
-                        .arg("RIGHT")
-                        .arg("LEFT")
-                        .arg(LOOK);
+                    look.arg(jobs::QUEUE).arg(self.own_list()).arg("RIGHT").arg("LEFT").arg(LOOK);
                     tokio::select! {
                         text = look.query_async::<Option<String>>(&mut redis) => text?,
                         // A job that arrives in this moment lies in the list of a worker that is
@@ -114,12 +107,7 @@ impl Worker {
             };
             let Some(text) = text else { continue };
             if self.settle(&mut redis, &text, shutdown).await? {
-                cmd("LREM")
-                    .arg(self.own_list())
-                    .arg(1)
-                    .arg(&text)
-                    .exec_async(&mut redis)
-                    .await?;
+                cmd("LREM").arg(self.own_list()).arg(1).arg(&text).exec_async(&mut redis).await?;
             }
         }
         self.sign_off(&mut redis).await
@@ -162,9 +150,7 @@ impl Worker {
         let tenant = (&job.tenant as _, Type::INT4);
         match days {
             Some(days) => {
-                connection
-                    .execute(sql, &[tenant, (&job.id, Type::TEXT), (&days, Type::INT4)])
-                    .await
+                connection.execute(sql, &[tenant, (&job.id, Type::TEXT), (&days, Type::INT4)]).await
             }
             None => connection.execute(sql, &[tenant]).await,
         }
@@ -175,23 +161,14 @@ impl Worker {
     async fn sign_on(&self, redis: &mut MultiplexedConnection) -> Result<(), RedisError> {
         let (now, _): (u64, u64) = cmd("TIME").query_async(redis).await?;
         let until = now + self.lease.as_secs();
-        cmd("ZADD")
-            .arg(WORKERS)
-            .arg(until)
-            .arg(&self.name)
-            .exec_async(redis)
-            .await
+        cmd("ZADD").arg(WORKERS).arg(until).arg(&self.name).exec_async(redis).await
     }
 
     /// Puts the jobs of silent workers back into the queue.
     async fn take_over(&self, redis: &mut MultiplexedConnection) -> Result<(), RedisError> {
         let (now, _): (u64, u64) = cmd("TIME").query_async(redis).await?;
-        let silent: Vec<String> = cmd("ZRANGEBYSCORE")
-            .arg(WORKERS)
-            .arg("-inf")
-            .arg(now)
-            .query_async(redis)
-            .await?;
+        let silent: Vec<String> =
+            cmd("ZRANGEBYSCORE").arg(WORKERS).arg("-inf").arg(now).query_async(redis).await?;
         for name in silent {
             let list = list_of(&name);
             let mut back = cmd("LMOVE");
@@ -199,23 +176,14 @@ impl Worker {
             while back.query_async::<Option<String>>(redis).await?.is_some() {
                 tracing::info!("took over a job of worker {name}");
             }
-            cmd("ZREM")
-                .arg(WORKERS)
-                .arg(&name)
-                .exec_async(redis)
-                .await?;
+            cmd("ZREM").arg(WORKERS).arg(&name).exec_async(redis).await?;
         }
         Ok(())
     }
 
     /// Leaves what was begun to the others at once.
     async fn sign_off(&self, redis: &mut MultiplexedConnection) -> Result<(), RedisError> {
-        cmd("ZADD")
-            .arg(WORKERS)
-            .arg(0)
-            .arg(&self.name)
-            .exec_async(redis)
-            .await
+        cmd("ZADD").arg(WORKERS).arg(0).arg(&self.name).exec_async(redis).await
     }
 }
 

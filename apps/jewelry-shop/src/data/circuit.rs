@@ -23,14 +23,7 @@ impl Circuit {
 
     /// Notes that the database is away. True for the one who noticed first and has to look for it.
     pub(super) fn open(&self, seen_in: Epoch) -> bool {
-        self.0
-            .compare_exchange(
-                seen_in.0,
-                seen_in.0 + 1,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .is_ok()
+        self.0.compare_exchange(seen_in.0, seen_in.0 + 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Notes that the database is back; for the one who opened.

@@ -50,31 +50,20 @@ impl<'a> Connection<'a> {
     }
 
     /// Runs one statement and collects its rows.
-    pub(crate) async fn query(
-        &mut self,
-        sql: &str,
-        params: &[Param<'_>],
-    ) -> Result<Vec<Row>, DataError> {
-        self.watch(async |object| object.query_typed(sql, params).await)
-            .await
+    pub(crate) async fn query(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, DataError> {
+        self.watch(async |object| object.query_typed(sql, params).await).await
     }
 
     /// Runs one statement and counts the rows that it changed.
-    pub(crate) async fn execute(
-        &mut self,
-        sql: &str,
-        params: &[Param<'_>],
-    ) -> Result<u64, DataError> {
-        self.watch(async |object| object.execute_typed(sql, params).await)
-            .await
+    pub(crate) async fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, DataError> {
+        self.watch(async |object| object.execute_typed(sql, params).await).await
     }
 
     /// Begins a transaction whose statements end in time.
     pub(crate) async fn begin(&mut self) -> Result<(), DataError> {
         let limit = self.database.limits.statement.as_millis();
         self.in_transaction = true;
-        self.script(&format!("BEGIN; SET LOCAL statement_timeout = {limit}"))
-            .await
+        self.script(&format!("BEGIN; SET LOCAL statement_timeout = {limit}")).await
     }
 
     /// Begins a transaction whose statements may take long.
@@ -102,15 +91,11 @@ impl<'a> Connection<'a> {
 
     /// Runs statements without parameters.
     pub(crate) async fn script(&mut self, sql: &str) -> Result<(), DataError> {
-        self.watch(async |object| object.batch_execute(sql).await)
-            .await
+        self.watch(async |object| object.batch_execute(sql).await).await
     }
 
     /// Awaits an answer, and draws the conclusions from one that does not come.
-    async fn watch<T>(
-        &mut self,
-        ask: impl AsyncFnOnce(&Object) -> Result<T, Error>,
-    ) -> Result<T, DataError> {
+    async fn watch<T>(&mut self, ask: impl AsyncFnOnce(&Object) -> Result<T, Error>) -> Result<T, DataError> {
         let Some(object) = &self.object else {
             return Err(DataError::Lost("it was given up before".to_owned()));
         };

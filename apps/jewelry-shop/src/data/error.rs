@@ -87,9 +87,7 @@ pub(super) fn is_crowded(error: &tokio_postgres::Error) -> bool {
 
 /// Whether the answer says that nothing useful lies behind this address at present.
 pub(super) fn is_outage(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|state| {
-        state.code().starts_with("08") || *state == SqlState::CANNOT_CONNECT_NOW
-    })
+    error.code().is_some_and(|state| state.code().starts_with("08") || *state == SqlState::CANNOT_CONNECT_NOW)
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -68,9 +68,7 @@ impl Database {
             NoTls,
             // Whether the socket is closed is known without asking; a dead peer is noticed by
             // the first query that is not answered, and that opens the circuit for everyone.
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let pool = Pool::builder(manager)
             .max_size(options.database_pool_size.get())
@@ -81,12 +79,7 @@ impl Database {
             })
             .runtime(Runtime::Tokio1)
             .build()?;
-        Ok(Self {
-            pool,
-            target: Arc::new(target),
-            circuit: Arc::default(),
-            limits,
-        })
+        Ok(Self { pool, target: Arc::new(target), circuit: Arc::default(), limits })
     }
 
     /// A connection from the pool, or the reason why there is none; never waits for a database
@@ -115,11 +108,7 @@ impl Database {
 
     /// Reads rows, in one statement that changes nothing. A connection that turns out to be gone, as all of
     /// them are after a failover, is replaced and the statement is asked once more.
-    pub(crate) async fn read(
-        &self,
-        sql: &str,
-        params: &[Param<'_>],
-    ) -> Result<Vec<Row>, DataError> {
+    pub(crate) async fn read(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, DataError> {
         match self.connection().await?.query(sql, params).await {
             Err(DataError::Lost(why)) => {
                 tracing::debug!("reading again: {why}");
@@ -130,11 +119,7 @@ impl Database {
     }
 
     /// Reads at most one row.
-    pub(crate) async fn read_opt(
-        &self,
-        sql: &str,
-        params: &[Param<'_>],
-    ) -> Result<Option<Row>, DataError> {
+    pub(crate) async fn read_opt(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, DataError> {
         Ok(self.read(sql, params).await?.into_iter().next())
     }
 

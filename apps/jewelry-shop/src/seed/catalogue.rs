@@ -34,48 +34,25 @@ const KINDS: [Kind; 6] = [
     Kind {
         category: "necklaces",
         code: "NK",
-        forms: &[
-            "Pendant Necklace",
-            "Rivière Necklace",
-            "Rope Chain",
-            "Choker",
-            "Locket",
-        ],
+        forms: &["Pendant Necklace", "Rivière Necklace", "Rope Chain", "Choker", "Locket"],
         weight: (2_400, 28_000),
     },
     Kind {
         category: "earrings",
         code: "ER",
-        forms: &[
-            "Stud Earrings",
-            "Hoop Earrings",
-            "Drop Earrings",
-            "Chandelier Earrings",
-            "Huggies",
-        ],
+        forms: &["Stud Earrings", "Hoop Earrings", "Drop Earrings", "Chandelier Earrings", "Huggies"],
         weight: (900, 7_500),
     },
     Kind {
         category: "bracelets",
         code: "BR",
-        forms: &[
-            "Tennis Bracelet",
-            "Bangle",
-            "Charm Bracelet",
-            "Cuff",
-            "Curb Bracelet",
-        ],
+        forms: &["Tennis Bracelet", "Bangle", "Charm Bracelet", "Cuff", "Curb Bracelet"],
         weight: (3_500, 32_000),
     },
     Kind {
         category: "brooches",
         code: "BC",
-        forms: &[
-            "Leaf Brooch",
-            "Cameo Brooch",
-            "Bar Brooch",
-            "Butterfly Brooch",
-        ],
+        forms: &["Leaf Brooch", "Cameo Brooch", "Bar Brooch", "Butterfly Brooch"],
         weight: (2_500, 14_000),
     },
     Kind {
@@ -144,12 +121,7 @@ pub(super) async fn stock_up(
     count: u32,
     random: &mut ChaCha8Rng,
 ) -> Result<Vec<Piece>, DataError> {
-    let prefix: String = tenant
-        .slug
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(3)
-        .collect();
+    let prefix: String = tenant.slug.chars().filter(char::is_ascii_alphanumeric).take(3).collect();
     let prefix = prefix.to_ascii_uppercase();
     let mut skus = Vec::new();
     let mut names = Vec::new();
@@ -213,13 +185,7 @@ pub(super) async fn stock_up(
             ],
         )
         .await?;
-    Ok(rows
-        .iter()
-        .map(|row| Piece {
-            id: row.get(0),
-            price_cents: row.get(1),
-        })
-        .collect())
+    Ok(rows.iter().map(|row| Piece { id: row.get(0), price_cents: row.get(1) }).collect())
 }
 
 /// The next price above that ends in 9.00.

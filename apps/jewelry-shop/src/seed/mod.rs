@@ -50,16 +50,9 @@ impl Tenant {
     fn numbered(index: u16) -> Self {
         let (slug, name) = match SHOPS.get(usize::from(index)) {
             Some((slug, name)) => ((*slug).to_owned(), (*name).to_owned()),
-            None => (
-                format!("shop-{}", index + 1),
-                format!("Jewelry Shop No. {}", index + 1),
-            ),
+            None => (format!("shop-{}", index + 1), format!("Jewelry Shop No. {}", index + 1)),
         };
-        Self {
-            id: i32::from(index) + 1,
-            slug,
-            name,
-        }
+        Self { id: i32::from(index) + 1, slug, name }
     }
 }
 
@@ -102,10 +95,7 @@ async fn once(database: &Database, catalogue: &CatalogueOptions) -> Result<bool,
     let mut connection = database.connection().await?;
     connection.begin_unhurried().await?;
     let mine = connection
-        .query(
-            "SELECT pg_try_advisory_xact_lock($1)",
-            &[(&LOCK, Type::INT8)],
-        )
+        .query("SELECT pg_try_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])
         .await?
         .first()
         .is_some_and(|row| row.get(0));
@@ -123,11 +113,7 @@ async fn once(database: &Database, catalogue: &CatalogueOptions) -> Result<bool,
         let added = connection
             .execute(
                 "INSERT INTO tenants VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                &[
-                    (&tenant.id, Type::INT4),
-                    (&tenant.slug, Type::TEXT),
-                    (&tenant.name, Type::TEXT),
-                ],
+                &[(&tenant.id, Type::INT4), (&tenant.slug, Type::TEXT), (&tenant.name, Type::TEXT)],
             )
             .await?;
         if added == 1 {
@@ -140,10 +126,7 @@ async fn once(database: &Database, catalogue: &CatalogueOptions) -> Result<bool,
         // The planner must not guess while the first load arrives; if this fails, autovacuum will
         // come.
         let _ = connection.script(schema::ANALYZE).await;
-        tracing::info!(
-            "seeded {filled} tenants in {:.1} s",
-            started.elapsed().as_secs_f64()
-        );
+        tracing::info!("seeded {filled} tenants in {:.1} s", started.elapsed().as_secs_f64());
     } else {
         tracing::info!("tables and rows are there");
     }
@@ -164,11 +147,7 @@ async fn fill(
         connection,
         tenant,
         catalogue.past_sales,
-        past::Actors {
-            users: &users,
-            customers: &customers,
-            products: &products,
-        },
+        past::Actors { users: &users, customers: &customers, products: &products },
         &mut random,
     )
     .await

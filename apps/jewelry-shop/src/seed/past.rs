@@ -57,13 +57,7 @@ pub(super) async fn sales(
         }
         references.push(reference);
         // One in five buys without giving a name.
-        buyers.push(
-            actors
-                .customers
-                .choose(random)
-                .copied()
-                .filter(|_| random.random_range(0..5) > 0),
-        );
+        buyers.push(actors.customers.choose(random).copied().filter(|_| random.random_range(0..5) > 0));
         sellers.push(*seller);
         totals.push(total);
         ages.push(random.random_range(0..MONTH));

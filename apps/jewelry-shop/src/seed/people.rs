@@ -9,9 +9,9 @@ use crate::data::{Connection, DataError};
 use crate::password;
 
 const FIRST: [&str; 32] = [
-    "Ada", "Amara", "Anton", "Beatriz", "Carlos", "Chloé", "Dmitri", "Elena", "Farid", "Greta",
-    "Hana", "Ines", "Ivan", "Jonas", "Kofi", "Lena", "Luca", "Maeve", "Mateo", "Mei", "Nadia",
-    "Noor", "Oskar", "Priya", "Quentin", "Rosa", "Sana", "Theo", "Uma", "Viktor", "Yara", "Zoë",
+    "Ada", "Amara", "Anton", "Beatriz", "Carlos", "Chloé", "Dmitri", "Elena", "Farid", "Greta", "Hana",
+    "Ines", "Ivan", "Jonas", "Kofi", "Lena", "Luca", "Maeve", "Mateo", "Mei", "Nadia", "Noor", "Oskar",
+    "Priya", "Quentin", "Rosa", "Sana", "Theo", "Uma", "Viktor", "Yara", "Zoë",
 ];
 
 const LAST: [&str; 30] = [
@@ -78,11 +78,8 @@ pub(super) async fn staff(
     let mut emails = vec![format!("owner@{}.example", tenant.slug)];
     emails.extend((1..=count).map(|number| format!("staff{number:02}@{}.example", tenant.slug)));
     let names: Vec<String> = emails.iter().map(|_| full_name(random)).collect();
-    let roles: Vec<&str> = emails
-        .iter()
-        .enumerate()
-        .map(|(i, _)| if i == 0 { "owner" } else { "staff" })
-        .collect();
+    let roles: Vec<&str> =
+        emails.iter().enumerate().map(|(i, _)| if i == 0 { "owner" } else { "staff" }).collect();
     let hashes: Vec<String> = emails.iter().map(|_| password::hash(PASSWORD)).collect();
     let rows = connection
         .query(

@@ -71,26 +71,18 @@ impl IntoResponse for Fault {
                 let target = format!("/login/?next={}", html::url_part(&next));
                 redirect(&target).unwrap_or_else(|| StatusCode::FORBIDDEN.into_response())
             }
-            Self::Forged => plain(
-                StatusCode::FORBIDDEN,
-                "Forbidden",
-                "CSRF verification failed. Request aborted.",
-            ),
+            Self::Forged => {
+                plain(StatusCode::FORBIDDEN, "Forbidden", "CSRF verification failed. Request aborted.")
+            }
             Self::NotFound => plain(StatusCode::NOT_FOUND, "Not Found", "There is no such page."),
             Self::Invalid(why) => plain(StatusCode::UNPROCESSABLE_ENTITY, "Not accepted", &why),
             Self::Conflict(why) => plain(StatusCode::CONFLICT, "Conflict", &why),
             Self::Unavailable(why) => {
                 let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "Not available", why);
-                response
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
                 response
             }
-            Self::Broken => plain(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Server Error",
-                "Something went wrong.",
-            ),
+            Self::Broken => plain(StatusCode::INTERNAL_SERVER_ERROR, "Server Error", "Something went wrong."),
         }
     }
 }
@@ -119,8 +111,6 @@ fn plain(status: StatusCode, title: &str, text: &str) -> Response {
 /// Keeps every page out of caches on the way: each is for one user and one moment.
 pub(super) async fn no_store(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -58,8 +58,5 @@ pub(super) async fn sales(
     // A full page may be the last one; then the next is empty.
     let is_full = i64::try_from(references.len()).is_ok_and(|length| length == limit);
     let next = if is_full { references.last() } else { None };
-    Ok(answer::data(
-        StatusCode::OK,
-        &json!({ "references": references, "next": next }),
-    ))
+    Ok(answer::data(StatusCode::OK, &json!({ "references": references, "next": next })))
 }

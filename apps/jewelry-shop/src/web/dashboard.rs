@@ -39,13 +39,7 @@ async fn totals(shop: &Shop, tenant: i32) -> Result<String, Fault> {
         .await?;
     let [sales, total, products, customers, alerts]: [i64; 5] = std::array::from_fn(|i| row.get(i));
     Ok(html::table(
-        &[
-            "Sales today",
-            "Revenue today",
-            "Products",
-            "Customers",
-            "Stock alerts",
-        ],
+        &["Sales today", "Revenue today", "Products", "Customers", "Stock alerts"],
         [format!(
             "<td id=\"sales-today\">{sales}</td><td id=\"revenue-today\">{}</td><td>{products}</td>\
              <td>{customers}</td><td>{alerts}</td>",

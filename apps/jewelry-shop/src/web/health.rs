@@ -18,10 +18,7 @@ pub(super) async fn live() -> Response {
 /// `GET /readyz`: sending users here makes sense.
 pub(super) async fn ready(State(shop): State<Shop>) -> Response {
     let ping = redis::cmd("PING");
-    let (tables, pong) = tokio::join!(
-        schema::is_current(&shop.database),
-        shop.store.run::<String>(&ping)
-    );
+    let (tables, pong) = tokio::join!(schema::is_current(&shop.database), shop.store.run::<String>(&ping));
     let database = match tables {
         Ok(true) => "ok".to_owned(),
         Ok(false) => "not migrated".to_owned(),
@@ -29,11 +26,7 @@ pub(super) async fn ready(State(shop): State<Shop>) -> Response {
     };
     let redis = pong.map_or_else(|error| error.to_string(), |_| "ok".to_owned());
     let is_ready = database == "ok" && redis == "ok" && !shop.stopping.is_set();
-    let status = if is_ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     answer::data(
         status,
         &json!({

@@ -16,14 +16,7 @@ use crate::money::Cents;
 use crate::paging::{self, PAGE, Paging};
 
 /// What a product can be.
-const CATEGORIES: [&str; 6] = [
-    "rings",
-    "necklaces",
-    "earrings",
-    "bracelets",
-    "brooches",
-    "watches",
-];
+const CATEGORIES: [&str; 6] = ["rings", "necklaces", "earrings", "bracelets", "brooches", "watches"];
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Filter {
@@ -67,16 +60,10 @@ pub(super) async fn list(
                 ],
             )
             .await?;
-        Ok::<_, Fault>(products(
-            &rows,
-            number,
-            &format!("category={}", html::url_part(category)),
-        ))
+        Ok::<_, Fault>(products(&rows, number, &format!("category={}", html::url_part(category))))
     };
     let body = if number == 1 && is_known {
-        shop.cache
-            .fragment(tenant, &format!("inventory:{category}"), make)
-            .await?
+        shop.cache.fragment(tenant, &format!("inventory:{category}"), make).await?
     } else {
         make().await?
     };
@@ -84,13 +71,11 @@ pub(super) async fn list(
         .iter()
         .map(|name| format!("<a href=\"/inventory/?category={name}\">{name}</a> "))
         .collect();
-    let body =
-        format!("<p>{filters}</p>{SEARCH}<p><a href=\"/inventory/new/\">New product</a></p>{body}");
+    let body = format!("<p>{filters}</p>{SEARCH}<p><a href=\"/inventory/new/\">New product</a></p>{body}");
     Ok(visitor.page("Inventory", &body))
 }
 
-const SEARCH: &str =
-    "<form action=\"/inventory/search/\"><input name=\"q\"> <button>Search</button></form>";
+const SEARCH: &str = "<form action=\"/inventory/search/\"><input name=\"q\"> <button>Search</button></form>";
 
 /// `GET /inventory/search/`
 pub(super) async fn search(
@@ -116,10 +101,7 @@ pub(super) async fn search(
         )
         .await?;
     let found = products(&rows, number, &format!("q={}", html::url_part(&search.q)));
-    let body = format!(
-        "{SEARCH}<p>Results for <b>{}</b></p>{found}",
-        esc(&search.q)
-    );
+    let body = format!("{SEARCH}<p>Results for <b>{}</b></p>{found}", esc(&search.q));
     Ok(visitor.page("Inventory search", &body))
 }
 
@@ -144,9 +126,7 @@ pub(super) async fn detail(
     let weight: i32 = row.get(4);
     let quantity: i32 = row.get(6);
     let body = html::table(
-        &[
-            "SKU", "Category", "Metal", "Stone", "Weight", "Price", "In stock",
-        ],
+        &["SKU", "Category", "Metal", "Stone", "Weight", "Price", "In stock"],
         [format!(
             "<td id=\"sku\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}.{:03} g</td>\
              <td id=\"price\">{}</td><td id=\"quantity\">{quantity}</td>",
@@ -164,10 +144,7 @@ pub(super) async fn detail(
 
 /// `GET /inventory/new/`
 pub(super) async fn form(visitor: Visitor) -> Response {
-    let categories: String = CATEGORIES
-        .iter()
-        .map(|name| format!("<option>{name}</option>"))
-        .collect();
+    let categories: String = CATEGORIES.iter().map(|name| format!("<option>{name}</option>")).collect();
     let body = format!(
         "<form method=\"post\">{field}<p>SKU <input name=\"sku\" required></p>\
          <p>Name <input name=\"name\" required></p>\
@@ -211,14 +188,11 @@ pub(super) async fn create(
         )
         .await;
     match result {
-        Err(error) if error.is(&SqlState::UNIQUE_VIOLATION) => Err(Fault::Conflict(format!(
-            "there is a product {} already",
-            product.sku
-        ))),
-        Err(error) => Err(error.into()),
-        Ok(_) => {
-            redirect(&format!("/inventory/{}/", html::url_part(product.sku))).ok_or(Fault::Broken)
+        Err(error) if error.is(&SqlState::UNIQUE_VIOLATION) => {
+            Err(Fault::Conflict(format!("there is a product {} already", product.sku)))
         }
+        Err(error) => Err(error.into()),
+        Ok(_) => redirect(&format!("/inventory/{}/", html::url_part(product.sku))).ok_or(Fault::Broken),
     }
 }
 
@@ -238,8 +212,7 @@ impl<'a> Product<'a> {
         let text = |name: &'static str, longest: usize| {
             let value = posted.field(name);
             let fits = !value.is_empty() && value.len() <= longest && !value.contains('\0');
-            fits.then_some(value)
-                .ok_or_else(|| format!("{name} is missing or too long"))
+            fits.then_some(value).ok_or_else(|| format!("{name} is missing or too long"))
         };
         let category = posted.field("category");
         if !CATEGORIES.contains(&category) {
@@ -254,18 +227,13 @@ impl<'a> Product<'a> {
         }
         let weight_mg = match posted.field("weight") {
             "" => Some(1_000),
-            grams => grams
-                .parse::<f64>()
-                .ok()
-                .map(|grams| (grams * 1_000.0).round() as i32),
+            grams => grams.parse::<f64>().ok().map(|grams| (grams * 1_000.0).round() as i32),
         };
         Ok(Self {
             sku,
             name: text("name", 200)?,
             category,
-            weight_mg: weight_mg
-                .filter(|&mg| mg > 0)
-                .ok_or("weight must be in grams")?,
+            weight_mg: weight_mg.filter(|&mg| mg > 0).ok_or("weight must be in grams")?,
             price: Cents::parse(posted.field("price"))
                 .filter(|price| price.0 > 0)
                 .ok_or("price must be an amount such as 1250.00")?,
@@ -348,17 +316,10 @@ mod tests {
                 ("price", price),
                 ("quantity", "3"),
             ];
-            Posted::Form(
-                fields
-                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                    .into(),
-            )
+            Posted::Form(fields.map(|(key, value)| (key.to_owned(), value.to_owned())).into())
         };
         let posted = form("12.50");
-        assert_eq!(
-            Product::read(&posted).expect("it is complete").price,
-            Cents(1_250)
-        );
+        assert_eq!(Product::read(&posted).expect("it is complete").price, Cents(1_250));
         assert!(Product::read(&form("0")).is_err());
         assert!(Product::read(&Posted::Form(vec![])).is_err());
     }

@@ -98,8 +98,7 @@ pub(crate) async fn serve(
     });
 
     let mut told = shutdown.clone();
-    let server = axum::serve(listener, routes(shop))
-        .with_graceful_shutdown(async move { told.wait().await });
+    let server = axum::serve(listener, routes(shop)).with_graceful_shutdown(async move { told.wait().await });
     let overdue = async {
         shutdown.wait().await;
         tokio::time::sleep(options.drain.0).await;
@@ -119,17 +118,11 @@ fn routes(shop: Shop) -> Router {
         .route("/dashboard/", get(dashboard::show))
         .route("/inventory/", get(inventory::list))
         .route("/inventory/search/", get(inventory::search))
-        .route(
-            "/inventory/new/",
-            get(inventory::form).post(inventory::create),
-        )
+        .route("/inventory/new/", get(inventory::form).post(inventory::create))
         .route("/inventory/{sku}/", get(inventory::detail))
         .route("/pos/", get(point_of_sale::form))
         .route("/pos/lookup/", get(point_of_sale::lookup))
-        .route(
-            "/pos/sales/",
-            post(point_of_sale::sell).layer(map_response(point_of_sale::say_refused)),
-        )
+        .route("/pos/sales/", post(point_of_sale::sell).layer(map_response(point_of_sale::say_refused)))
         .route("/pos/sales/{reference}/", get(point_of_sale::receipt))
         .route("/customers/", get(customers::list))
         .route("/customers/{id}/", get(customers::detail))

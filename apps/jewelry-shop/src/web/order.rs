@@ -50,20 +50,12 @@ fn read_form(posted: &Posted) -> Result<Sent, String> {
         return Err("every sku needs a quantity".to_owned());
     }
     let items = skus.iter().zip(quantities).map(|(sku, quantity)| {
-        let quantity = quantity
-            .parse()
-            .map_err(|_| format!("`{quantity}` is not a quantity"))?;
-        Ok(SentItem {
-            sku: (*sku).to_owned(),
-            quantity,
-        })
+        let quantity = quantity.parse().map_err(|_| format!("`{quantity}` is not a quantity"))?;
+        Ok(SentItem { sku: (*sku).to_owned(), quantity })
     });
     let customer = match posted.field("customer") {
         "" => None,
-        text => Some(
-            text.parse()
-                .map_err(|_| "customer must be a number".to_owned())?,
-        ),
+        text => Some(text.parse().map_err(|_| "customer must be a number".to_owned())?),
     };
     let tendered_cents = match posted.field("tendered") {
         "" => None,
@@ -83,8 +75,7 @@ fn read_form(posted: &Posted) -> Result<Sent, String> {
 }
 
 fn check(sent: Sent) -> Result<Order, String> {
-    let is_plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     if !(1..=64).contains(&sent.reference.len()) || !sent.reference.bytes().all(is_plain) {
         return Err("reference must be 1 to 64 letters, digits, or any of - _ . :".to_owned());
     }
@@ -119,12 +110,7 @@ mod tests {
     use super::*;
 
     fn form(fields: &[(&str, &str)]) -> Posted {
-        Posted::Form(
-            fields
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect(),
-        )
+        Posted::Form(fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
     }
 
     #[test]
@@ -162,18 +148,8 @@ mod tests {
             &[("reference", "r"), ("sku", "A")],
             &[("reference", "r"), ("sku", "A"), ("quantity", "0")],
             &[("reference", "r"), ("sku", "A"), ("quantity", "-1")],
-            &[
-                ("reference", "r"),
-                ("sku", "A"),
-                ("quantity", "1"),
-                ("method", "barter"),
-            ],
-            &[
-                ("reference", "r"),
-                ("sku", "A"),
-                ("quantity", "1"),
-                ("customer", "me"),
-            ],
+            &[("reference", "r"), ("sku", "A"), ("quantity", "1"), ("method", "barter")],
+            &[("reference", "r"), ("sku", "A"), ("quantity", "1"), ("customer", "me")],
         ] {
             assert!(read(&form(fields)).is_err(), "{fields:?}");
         }

@@ -46,10 +46,7 @@ pub(super) async fn form(State(shop): State<Shop>, visitor: Visitor) -> Result<R
             )
         })
         .collect();
-    let methods: String = METHODS
-        .iter()
-        .map(|name| format!("<option>{name}</option>"))
-        .collect();
+    let methods: String = METHODS.iter().map(|name| format!("<option>{name}</option>")).collect();
     let body = format!(
         "<form method=\"post\" action=\"/pos/sales/\">{field}\
          <p>Reference <input name=\"reference\" maxlength=\"64\" value=\"{reference}\" required></p>\
@@ -82,10 +79,7 @@ pub(super) async fn lookup(
                ON stock.tenant_id = products.tenant_id AND stock.product_id = products.id
              WHERE products.tenant_id = $1 AND (products.name ILIKE $2 OR sku ILIKE $2)
              ORDER BY products.name, products.id LIMIT 10",
-            &[
-                (&visitor.tenant(), Type::INT4),
-                (&containing(&lookup.q), Type::TEXT),
-            ],
+            &[(&visitor.tenant(), Type::INT4), (&containing(&lookup.q), Type::TEXT)],
         )
         .await?;
     let products: Vec<_> = rows
@@ -99,10 +93,7 @@ pub(super) async fn lookup(
             })
         })
         .collect();
-    Ok(answer::data(
-        StatusCode::OK,
-        &json!({ "products": products }),
-    ))
+    Ok(answer::data(StatusCode::OK, &json!({ "products": products })))
 }
 
 /// `POST /pos/sales/`: the sale. See the README for how the answers are told apart.
@@ -111,13 +102,7 @@ pub(super) async fn sell(State(shop): State<Shop>, visitor: Visitor, posted: Pos
         Ok(order) => order,
         Err(why) => return answer::error(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &why),
     };
-    let outcome = sale::record(
-        &shop.database,
-        visitor.tenant(),
-        visitor.session.user,
-        &order,
-    )
-    .await;
+    let outcome = sale::record(&shop.database, visitor.tenant(), visitor.session.user, &order).await;
     let reference = order.reference.as_str();
     let (word, mut response) = match outcome {
         Outcome::Recorded { total } => {
@@ -134,42 +119,28 @@ pub(super) async fn sell(State(shop): State<Shop>, visitor: Visitor, posted: Pos
             let body = json!({ "error": "out-of-stock", "sku": sku, "left": left });
             ("refused", answer::data(StatusCode::CONFLICT, &body))
         }
-        Outcome::Invalid(why) => (
-            "refused",
-            answer::error(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &why),
-        ),
+        Outcome::Invalid(why) => {
+            ("refused", answer::error(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &why))
+        }
         Outcome::Failed(error) if error.is_passing() => {
             tracing::debug!("sale refused: {error}");
             let why = "the sale was not recorded; try again";
-            (
-                "refused",
-                answer::error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why),
-            )
+            ("refused", answer::error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why))
         }
         Outcome::Failed(error) => {
             tracing::error!("sale failed: {error}");
             let why = "the sale was not recorded";
-            (
-                "refused",
-                answer::error(StatusCode::INTERNAL_SERVER_ERROR, "broken", why),
-            )
+            ("refused", answer::error(StatusCode::INTERNAL_SERVER_ERROR, "broken", why))
         }
         Outcome::Unknown(error) => {
             tracing::warn!("outcome of sale {reference} unknown: {error}");
             let why = "the sale may or may not be recorded; ask again with the same reference";
-            (
-                "unknown",
-                answer::error(StatusCode::SERVICE_UNAVAILABLE, "unknown", why),
-            )
+            ("unknown", answer::error(StatusCode::SERVICE_UNAVAILABLE, "unknown", why))
         }
     };
-    response
-        .headers_mut()
-        .insert(OUTCOME, HeaderValue::from_static(word));
+    response.headers_mut().insert(OUTCOME, HeaderValue::from_static(word));
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }
@@ -177,10 +148,7 @@ pub(super) async fn sell(State(shop): State<Shop>, visitor: Visitor, posted: Pos
 /// Marks the answers that were given before a sale was even begun: whoever was turned away for
 /// lack of a session or a token was surely refused.
 pub(super) async fn say_refused(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .entry(OUTCOME)
-        .or_insert(HeaderValue::from_static("refused"));
+    response.headers_mut().entry(OUTCOME).or_insert(HeaderValue::from_static("refused"));
     response
 }
 
@@ -217,10 +185,7 @@ pub(super) async fn receipt(
         }),
     );
     let method: &str = sale.get(5);
-    let body = format!(
-        "{items}<p>Total <b id=\"total\">{}</b>, paid by {}</p>",
-        Cents(sale.get(4)),
-        esc(method),
-    );
+    let body =
+        format!("{items}<p>Total <b id=\"total\">{}</b>, paid by {}</p>", Cents(sale.get(4)), esc(method),);
     Ok(visitor.page(&format!("Receipt {reference}"), &body))
 }

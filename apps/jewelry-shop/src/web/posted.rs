@@ -39,10 +39,7 @@ impl Posted {
             Self::Form(fields) => fields.as_slice(),
             Self::Json(_) => &[],
         };
-        fields
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.trim())
+        fields.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.trim())
     }
 }
 
@@ -65,11 +62,7 @@ impl FromRequest<Shop> for Posted {
                 Err(_) => Self::Form(Vec::new()),
             }
         };
-        if is_genuine(&headers, posted.field(FIELD)) {
-            Ok(posted)
-        } else {
-            Err(Fault::Forged)
-        }
+        if is_genuine(&headers, posted.field(FIELD)) { Ok(posted) } else { Err(Fault::Forged) }
     }
 }
 
@@ -77,10 +70,7 @@ fn is_genuine(headers: &HeaderMap, field: &str) -> bool {
     let Some(secret) = cookie(headers, CSRF) else {
         return false;
     };
-    let header = headers
-        .get(HEADER)
-        .and_then(|token| token.to_str().ok())
-        .unwrap_or_default();
+    let header = headers.get(HEADER).and_then(|token| token.to_str().ok()).unwrap_or_default();
     let token = if field.is_empty() { header } else { field };
     csrf::matches(token, secret)
 }

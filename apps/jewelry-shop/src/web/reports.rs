@@ -17,10 +17,7 @@ use crate::money::Cents;
 /// `GET /reports/sales/`: the last days, and what workers summed up.
 pub(super) async fn sales(State(shop): State<Shop>, visitor: Visitor) -> Result<Response, Fault> {
     let tenant = visitor.tenant();
-    let days = shop
-        .cache
-        .fragment(tenant, "sales-by-day", async || by_day(&shop, tenant).await)
-        .await?;
+    let days = shop.cache.fragment(tenant, "sales-by-day", async || by_day(&shop, tenant).await).await?;
     let made = made(&shop, tenant).await?;
     let body = format!(
         "{days}<h2>Ordered reports</h2>{made}<form method=\"post\">{field}Days <input name=\"days\" value=\"30\"> \
@@ -44,10 +41,7 @@ async fn by_day(shop: &Shop, tenant: i32) -> Result<String, Fault> {
         &["Day", "Sales", "Revenue"],
         rows.iter().map(|row| {
             let (day, sales): (&str, i64) = (row.get(0), row.get(1));
-            format!(
-                "<td>{day}</td><td>{sales}</td><td>{}</td>",
-                Cents(row.get(2))
-            )
+            format!("<td>{day}</td><td>{sales}</td><td>{}</td>", Cents(row.get(2)))
         }),
     ))
 }
@@ -89,17 +83,11 @@ pub(super) async fn order(
     let days = days.ok_or_else(|| Fault::Invalid("days must be from 1 to 365".to_owned()))?;
     let job = Job::new(visitor.tenant(), Task::SalesReport { days });
     jobs::enqueue(&shop.store, &job).await??;
-    Ok(answer::data(
-        StatusCode::ACCEPTED,
-        &json!({ "job": job.id }),
-    ))
+    Ok(answer::data(StatusCode::ACCEPTED, &json!({ "job": job.id })))
 }
 
 /// `GET /reports/inventory/`
-pub(super) async fn inventory(
-    State(shop): State<Shop>,
-    visitor: Visitor,
-) -> Result<Response, Fault> {
+pub(super) async fn inventory(State(shop): State<Shop>, visitor: Visitor) -> Result<Response, Fault> {
     let tenant = visitor.tenant();
     let body = shop
         .cache
@@ -128,11 +116,7 @@ async fn worth(shop: &Shop, tenant: i32) -> Result<String, Fault> {
         rows.iter().map(|row| {
             let category: &str = row.get(0);
             let [products, pieces, worth]: [i64; 3] = std::array::from_fn(|i| row.get(i + 1));
-            format!(
-                "<td>{}</td><td>{products}</td><td>{pieces}</td><td>{}</td>",
-                esc(category),
-                Cents(worth)
-            )
+            format!("<td>{}</td><td>{products}</td><td>{pieces}</td><td>{}</td>", esc(category), Cents(worth))
         }),
     ))
 }

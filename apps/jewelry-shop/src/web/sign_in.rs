@@ -38,15 +38,12 @@ pub(super) async fn submit(
     posted: Posted,
 ) -> Result<Response, Fault> {
     let next = posted.field("next").to_owned();
-    let Some(session) = check(&shop, posted.field("username"), posted.field("password")).await?
-    else {
+    let Some(session) = check(&shop, posted.field("username"), posted.field("password")).await? else {
         return Ok(page(&Forms::of(&headers), &next, WRONG));
     };
     let key = session::open(&shop.store, &session, shop.session_lifetime).await??;
     let target = if is_local(&next) { &next } else { HOME };
-    let mut response = redirect(target)
-        .or_else(|| redirect(HOME))
-        .ok_or(Fault::Broken)?;
+    let mut response = redirect(target).or_else(|| redirect(HOME)).ok_or(Fault::Broken)?;
     let lifetime = format!("; HttpOnly; Max-Age={}", shop.session_lifetime.as_secs());
     set_cookie(&mut response, SESSION, Some(&key), &lifetime);
     // A secret that was known before signing in must not be of use after it.
@@ -129,14 +126,9 @@ mod tests {
     #[test]
     fn sign_in_leads_nowhere_else() {
         assert!(is_local("/inventory/?page=2"));
-        for target in [
-            "",
-            "https://evil.example/",
-            "//evil.example/",
-            "/\\evil.example",
-            "inventory/",
-            "/a\r\nb",
-        ] {
+        for target in
+            ["", "https://evil.example/", "//evil.example/", "/\\evil.example", "inventory/", "/a\r\nb"]
+        {
             assert!(!is_local(target), "{target}");
         }
     }

@@ -50,20 +50,14 @@ pub(super) struct Forms {
 impl Forms {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         match cookie(headers, CSRF).filter(|secret| csrf::is_secret(secret)) {
-            Some(secret) => Self {
-                secret: secret.to_owned(),
-                is_new: false,
-            },
+            Some(secret) => Self { secret: secret.to_owned(), is_new: false },
             None => Self::renewed(),
         }
     }
 
     /// A new secret, whatever the browser had.
     pub(super) fn renewed() -> Self {
-        Self {
-            secret: csrf::new_secret(),
-            is_new: true,
-        }
+        Self { secret: csrf::new_secret(), is_new: true }
     }
 
     /// The hidden field of a form.
@@ -121,18 +115,12 @@ impl FromRequestParts<Shop> for Visitor {
         let Some(session) = session else {
             // A form that was sent cannot be sent again by a redirect.
             let next = match parts.method {
-                Method::GET => parts
-                    .uri
-                    .path_and_query()
-                    .map_or("/", |target| target.as_str()),
+                Method::GET => parts.uri.path_and_query().map_or("/", |target| target.as_str()),
                 _ => "/dashboard/",
             };
             return Err(Fault::SignIn(next.to_owned()));
         };
-        Ok(Self {
-            session,
-            forms: Forms::of(&parts.headers),
-        })
+        Ok(Self { session, forms: Forms::of(&parts.headers) })
     }
 }
 
@@ -143,10 +131,7 @@ mod tests {
     #[test]
     fn cookies_are_found_among_others() {
         let mut headers = HeaderMap::new();
-        headers.append(
-            COOKIE,
-            HeaderValue::from_static("a=1; sessionid=abc;csrftoken=x=y"),
-        );
+        headers.append(COOKIE, HeaderValue::from_static("a=1; sessionid=abc;csrftoken=x=y"));
         headers.append(COOKIE, HeaderValue::from_static("late=2"));
         assert_eq!(cookie(&headers, "sessionid"), Some("abc"));
         assert_eq!(cookie(&headers, "csrftoken"), Some("x=y"));
