@@ -12,7 +12,7 @@ mod strike;
 mod timeline;
 
 pub use guard::Guard;
-pub use journal::{Entry, Journal, JournalError, Pending};
+pub use journal::{Journal, JournalError, Pending, Undo};
 pub use recovery::{CALM, CALM_SUCCESSES, outage, outages};
 pub use steady::{Steady, check as check_steady, wait as wait_steady};
 pub use strike::{Armed, StrikeError};

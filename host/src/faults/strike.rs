@@ -69,6 +69,16 @@ impl Armed {
         Err(StrikeError::Stale(stale))
     }
 
+    /// Asks for the effect until it is no longer open, for as long as `at_most`.
+    pub async fn prove(&mut self, at_most: Duration) {
+        let mut watched = Watched::default();
+        let give_up = self.stream.clock().now() + crate::observe::nanos(at_most);
+        while watched.bite == Bite::NotYet && self.stream.clock().now() < give_up {
+            self.poll_effect(&mut watched).await;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Polls effect and recovery until the fault is complete or `give_up` comes. Answers whether it
     /// completed.
     pub async fn watch(&mut self, watched: &mut Watched, give_up: Nanos) -> bool {
@@ -82,6 +92,12 @@ impl Armed {
     /// One round of questions, told only where the answer is new.
     pub async fn poll(&mut self, watched: &mut Watched) {
         if watched.bite == Bite::NotYet {
+            self.poll_effect(watched).await;
+        }
+        self.poll_recovery(watched).await;
+    }
+
+    async fn poll_effect(&mut self, watched: &mut Watched) {
             match self.instance.effect().await {
                 Ok(impact) => {
                     watched.bite = bite(impact.bite);
@@ -93,7 +109,9 @@ impl Armed {
                 }
                 Err(error) => watched.trouble(self, format!("effect: {error}")),
             }
-        }
+    }
+
+    async fn poll_recovery(&mut self, watched: &mut Watched) {
         match self.instance.recovered().await {
             Ok(recovery) => {
                 for step in recovery.steps.into_iter().skip(watched.steps) {

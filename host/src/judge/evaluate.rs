@@ -12,7 +12,8 @@ pub struct Judge {
     /// The assertion's name in the run config.
     pub name: String,
     pub requirement: Option<String>,
-    pub instance: AssertionInstance,
+    /// Or why there is none.
+    pub instance: Result<AssertionInstance, String>,
 }
 
 /// All verdicts, in the order of the assertions. An assertion that cannot be asked, or answers
@@ -20,7 +21,11 @@ pub struct Judge {
 pub async fn evaluate(judges: Vec<Judge>, shortened: bool) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for mut judge in judges {
-        match judge.instance.evaluate(wit::Moment::Final).await {
+        let answers = match &mut judge.instance {
+            Ok(instance) => instance.evaluate(wit::Moment::Final).await.map_err(|error| error.to_string()),
+            Err(because) => Err(because.clone()),
+        };
+        match answers {
             Ok(answers) if answers.is_empty() => {
                 verdicts.push(judge.silent("it answered no verdict".to_owned()));
             }

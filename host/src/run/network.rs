@@ -12,13 +12,14 @@ use std::{
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::environment::EnterNetwork;
+use crate::{environment::EnterNetwork, load::recorder::Threads};
 
 /// A tokio runtime inside the target's network.
 #[derive(Debug)]
 pub struct TargetNetwork {
     /// Always there until dropped.
     runtime: Option<Runtime>,
+    threads: Threads,
 }
 
 impl TargetNetwork {
@@ -26,18 +27,20 @@ impl TargetNetwork {
     pub fn enter(enter: EnterNetwork, threads: usize) -> io::Result<Self> {
         // A thread cannot refuse to start, so what went wrong is asked for afterwards.
         let failure: Arc<Mutex<Option<io::Error>>> = Arc::default();
-        let noted = failure.clone();
+        let (noted, carriers) = (failure.clone(), Threads::default());
+        let carrier = carriers.clone();
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("target")
             .enable_all()
             .on_thread_start(move || {
+                carrier.enter();
                 if let Err(error) = enter() {
                     noted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 }
             })
             .build()?;
-        let network = Self { runtime: Some(runtime) };
+        let network = Self { runtime: Some(runtime), threads: carriers };
         network.settle(threads);
         match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(error),
@@ -50,6 +53,20 @@ impl TargetNetwork {
         match &self.runtime {
             Some(runtime) => runtime.handle().clone(),
             None => unreachable!("the runtime is taken only by drop"),
+        }
+    }
+
+    /// Its threads, whose processor time is the load's.
+    pub fn threads(&self) -> Threads {
+        self.threads.clone()
+    }
+
+    /// Runs something there and waits for it.
+    pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match self.handle().spawn(work).await {
+            Ok(done) => done,
+            // Nobody aborts it, so it panicked, and the panic goes on where it is waited for.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 

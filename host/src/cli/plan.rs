@@ -1,0 +1,28 @@
+//! `host plan`: what a run would do, without starting anything.
+
+use std::io::Write as _;
+
+use super::{Exit, run::Which};
+use crate::run::{plan, planned};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    which: Which,
+}
+
+pub fn run(arguments: Arguments) -> Exit {
+    arguments.which.with_cast(async |config, cast| {
+        let environment = match planned(&config) {
+            Ok(environment) => environment,
+            Err(because) => return super::run::complain(Exit::NotReady, &because),
+        };
+        let plan = plan(&config, &cast, &environment).await;
+        // Nothing is left to do about a terminal that is gone.
+        let _ = write!(std::io::stdout(), "{}", plan.render());
+        match plan.blocked() {
+            Some(_) => Exit::Fail,
+            None => Exit::Pass,
+        }
+    })
+}

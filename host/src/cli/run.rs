@@ -1,0 +1,91 @@
+//! `host run`: load, faults, verdict.
+
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+};
+
+use super::Exit;
+use crate::{
+    config::{self, LoadOptions, RunConfig},
+    run::{self, Cast, CastError, Options, RunError},
+};
+
+/// What both `run` and `plan` are told.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// The run config.
+    config: PathBuf,
+    /// The environment, in place of the config's own.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// Overrides a value of the config: phases.peak.users=50
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Shortens ramps, phases and the moments of faults this many times.
+    #[arg(long, value_name = "N")]
+    time_scale: Option<f64>,
+    /// What all random choices follow from.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Where the run's directory is made.
+    #[arg(long, value_name = "FOLDER", default_value = "runs")]
+    runs: PathBuf,
+    /// Print the verdict and nothing else.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub fn run(arguments: Arguments) -> Exit {
+    let options = Options { runs: arguments.runs, quiet: arguments.quiet };
+    arguments.which.with_cast(async |config, cast| match run::conduct(config, cast, options).await {
+        Ok(finished) => finished.outcome.into(),
+        Err(error @ RunError::Directory { .. }) => complain(Exit::Usage, &error.to_string()),
+        Err(error) => complain(Exit::Internal, &error.to_string()),
+    })
+}
+
+impl Which {
+    /// Loads the config and casts its plugins, and goes on with both; or says what is wrong.
+    pub fn with_cast(self, go_on: impl AsyncFnOnce(RunConfig, Cast) -> Exit) -> Exit {
+        let options = LoadOptions { environment: self.env, set: self.set, time_scale: self.time_scale };
+        let config = match config::load(&self.config, &options) {
+            Ok(config) => config,
+            Err(errors) => return complain_at_lines(&errors),
+        };
+        let seed = self.seed.or(config.seed).unwrap_or_else(run::fresh_seed);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return complain(Exit::Internal, &format!("no runtime: {error}")),
+        };
+        runtime.block_on(async {
+            match Cast::assemble(&config, seed).await {
+                Ok(cast) => go_on(config, cast).await,
+                Err(CastError::Config(errors)) => complain_at_lines(&errors),
+                Err(CastError::Engine(error)) => complain(Exit::NotReady, &error.to_string()),
+                Err(error) => complain(Exit::Internal, &error.to_string()),
+            }
+        })
+    }
+}
+
+/// Prints one error.
+pub fn complain(exit: Exit, message: &str) -> Exit {
+    // Nothing is left to do about a terminal that is gone.
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+    exit
+}
+
+fn complain_at_lines(errors: &config::ConfigErrors) -> Exit {
+    let mut stderr = std::io::stderr();
+    let colours = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let _ = write!(stderr, "{}", errors.render(colours));
+    Exit::Usage
+}

@@ -1,0 +1,410 @@
+//! A run from beginning to end.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Cast,
+    cast::Part,
+    identity::{self, run_id},
+    network::TargetNetwork,
+    place::{self, Place},
+    plan, preflight, users, watch,
+};
+use crate::{
+    capability::{FaultPlugin, FaultPorts, Reader},
+    config::RunConfig,
+    faults::{Armed, Guard, Journal, Planned, Timeline, Undo},
+    judge::{Judge, decide, evaluate},
+    load::{Load, LoadOptions},
+    observe::{Clock, Fact, FaultChange, Live, RunDir, RunInfo, RunOutcome, Severity, Stage, Stream},
+    report,
+    terminal::{self, Progress},
+};
+
+/// How long an environment may take to come up.
+const READY_AT_MOST: Duration = Duration::from_secs(120);
+
+/// How long a profile may take to be proven.
+const PROOF_AT_MOST: Duration = Duration::from_secs(10);
+
+/// Threads that talk to the target.
+const TARGET_THREADS: usize = 2;
+
+/// The name under which a profile is journaled and told.
+const PROFILE: &str = "profile";
+
+/// What the command line adds to a run config.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where run directories are made.
+    pub runs: PathBuf,
+    pub quiet: bool,
+}
+
+/// A run that came to its end.
+#[derive(Debug)]
+pub struct Finished {
+    pub outcome: RunOutcome,
+    pub directory: PathBuf,
+}
+
+/// Why there is not even an inconclusive run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("the run directory {path} cannot be written: {source}")]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("the report cannot be written: {0}")]
+    Report(String),
+}
+
+/// Runs a config with the plugins that were cast for it. Whatever goes wrong on the way is the run's
+/// outcome; an error means that it could not even be recorded.
+pub async fn conduct(config: RunConfig, cast: Cast, options: Options) -> Result<Finished, RunError> {
+    let clock = Clock::start();
+    let stream = Stream::new(clock);
+    let id = run_id(&config.name, &clock, cast.seed());
+    let path = identity::directory(&options.runs, &id);
+    let unwritable = |source| RunError::Directory { path: path.clone(), source };
+
+    let directory = RunDir::create(&path).map_err(unwritable)?;
+    let recorder = directory.record(&stream).map_err(unwritable)?;
+    let live = Live::follow(&stream).map_err(unwritable)?;
+    let journal = Journal::open(&path.join("journal.jsonl")).map_err(|error| unwritable(io::Error::other(error)))?;
+    let progress = Progress::follow(&stream, options.quiet);
+
+    let stop = CancellationToken::new();
+    let interrupt = tokio::spawn(obey_interrupts(stop.clone()));
+    let run = Run {
+        info: RunInfo {
+            id,
+            name: config.name.clone(),
+            config: config.path.display().to_string(),
+            environment: config.environment.name.clone(),
+            seed: cast.seed(),
+            time_scale: config.time_scale,
+            started: identity::started(&clock),
+            host_version: env!("CARGO_PKG_VERSION").to_owned(),
+            phases: config.planned_phases(),
+            faults: config.planned_faults(),
+        },
+        config,
+        cast,
+        stream: stream.clone(),
+        live: live.clone(),
+        journal: Arc::new(journal),
+        path: path.clone(),
+        stop,
+    };
+    stream.tell(Fact::RunStarted(run.info.clone()));
+    let (outcome, because) = run.stages().await;
+    interrupt.abort();
+    stream.tell(Fact::RunEnded { outcome, because });
+    stream.close();
+
+    live.caught_up().await;
+    let observations = live.snapshot();
+    progress.finish().await;
+    recorder.finish().map_err(unwritable)?;
+    report::write(&path, &observations).map_err(|error| RunError::Report(error.to_string()))?;
+    terminal::print_verdict(&observations, &path);
+    Ok(Finished { outcome, directory: path })
+}
+
+/// The first interrupt stops the run in good order, the second leaves at once: what this process
+/// made ends with it, and the journal says what else is to be undone.
+async fn obey_interrupts(stop: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        stop.cancel();
+    }
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(130);
+    }
+}
+
+/// How a run ended, and why.
+type Ending = (RunOutcome, String);
+
+struct Run {
+    info: RunInfo,
+    config: RunConfig,
+    cast: Cast,
+    stream: Stream,
+    live: Live,
+    journal: Arc<Journal>,
+    path: PathBuf,
+    stop: CancellationToken,
+}
+
+impl Run {
+    async fn stages(&self) -> Ending {
+        self.stage(Stage::Preflight);
+        self.cast.introduce(&self.stream);
+        let planned = match place::planned(&self.config) {
+            Ok(environment) => environment,
+            Err(because) => return (RunOutcome::NotReady, because),
+        };
+        let plan = plan(&self.config, &self.cast, &planned).await;
+        plan.tell(&self.stream);
+        if let Some(because) = plan.blocked() {
+            return (RunOutcome::Fail, format!("nothing was started: {because}"));
+        }
+        let place = match place::open(&self.config, &self.stream).await {
+            Ok(place) => place,
+            Err(because) => return (RunOutcome::NotReady, because),
+        };
+        let ending = self.in_place(&place).await;
+        if let Err(error) = place.environment.close().await {
+            self.not_restored("the environment", &error.to_string());
+        }
+        ending
+    }
+
+    async fn in_place(&self, place: &Place) -> Ending {
+        let environment = &place.environment;
+        let ready = tokio::select! {
+            () = self.stop.cancelled() => return interrupted(),
+            ready = environment.wait_ready(READY_AT_MOST) => ready,
+        };
+        if let Err(error) = ready {
+            return (RunOutcome::NotReady, error.to_string());
+        }
+        let network = match TargetNetwork::enter(environment.enter_network(), TARGET_THREADS) {
+            Ok(network) => network,
+            Err(error) => {
+                return (RunOutcome::NotReady, format!("the target's network cannot be entered: {error}"));
+            }
+        };
+        let base_url = environment.base_url();
+        match network.run(async move { preflight::reachable(&base_url).await }).await {
+            Ok(()) => {}
+            Err(because) => return (RunOutcome::NotReady, because),
+        }
+        let watching = CancellationToken::new();
+        let usage = tokio::spawn(watch::usage(environment.clone(), self.stream.clone(), watching.clone()));
+        let ending = self.with_profile(place, &network).await;
+        watching.cancel();
+        // It has no way to panic, and nobody aborts it.
+        let _ = usage.await;
+        ending
+    }
+
+    /// Strikes the profile, goes on with the load, and takes the profile back.
+    async fn with_profile(&self, place: &Place, network: &TargetNetwork) -> Ending {
+        let mut profile = None;
+        if let Some(part) = &self.cast.profile {
+            self.stage(Stage::Profile);
+            let mut armed = match self.arm(part, PROFILE, place).await {
+                Ok(armed) => armed,
+                Err(because) => return (RunOutcome::NotReady, format!("the profile cannot be used: {because}")),
+            };
+            let struck = network.run(async move { (armed.strike().await, armed) }).await;
+            let (struck, mut armed) = struck;
+            match struck {
+                Ok(_) => {
+                    let proven = network.run(async move { (armed.prove(PROOF_AT_MOST).await, armed) }).await;
+                    profile = Some(proven.1);
+                }
+                Err(error) => {
+                    armed.tell(FaultChange::Skipped { because: error.to_string() });
+                    network.run(async move { armed.revert().await }).await;
+                    return (RunOutcome::NotReady, format!("the profile could not be struck: {error}"));
+                }
+            }
+        }
+        let ending = self.under_load(place, network).await;
+        self.stage(Stage::Restore);
+        if let Some(mut armed) = profile {
+            network.run(async move { armed.revert().await }).await;
+        }
+        self.restore_the_rest(place).await;
+        match ending {
+            Some(ending) => ending,
+            None => self.judge().await,
+        }
+    }
+
+    /// Phases with faults, then settle and audit. Answers how the run ended, if it is not for the
+    /// promises to say.
+    async fn under_load(&self, place: &Place, network: &TargetNetwork) -> Option<Ending> {
+        let environment = &place.environment;
+        self.stage(Stage::Load);
+        let load = Load::new(LoadOptions {
+            stream: self.stream.clone(),
+            run: self.info.id.clone(),
+            seed: self.info.seed,
+            base_url: environment.base_url(),
+            stop_timeout: self.config.stop_timeout,
+            ledger: self.path.join("ledger.jsonl"),
+            authorities: None,
+            threads: network.threads(),
+        });
+        let load = match load {
+            Ok(load) => Arc::new(load),
+            Err(error) => return Some((RunOutcome::NotReady, error.to_string())),
+        };
+        let tenants: Vec<_> =
+            self.cast.behaviors.iter().map(|part| self.cast.tenant(part.plugin.plugin(), &self.stream)).collect();
+        let mut behaviors = Vec::new();
+        for (part, tenant) in self.cast.behaviors.iter().zip(&tenants) {
+            match users::behavior(part, tenant, &load, &environment.base_url()).await {
+                Ok(behavior) => behaviors.push(behavior),
+                Err(because) => return Some((RunOutcome::NotReady, because)),
+            }
+        }
+        let faults = match self.arm_faults(place).await {
+            Ok(faults) => faults,
+            Err(because) => return Some((RunOutcome::NotReady, because)),
+        };
+
+        let guard = self.config.guard.clone().map(|config| Arc::new(Guard::new(config)));
+        let load_stop = self.stop.child_token();
+        let faults_stop = self.stop.child_token();
+        let timeline = Timeline {
+            steady: self.config.steady.clone(),
+            guard: guard.clone(),
+            live: self.live.clone(),
+            stream: self.stream.clone(),
+            load_started: self.stream.clock().now(),
+            stop: faults_stop.clone(),
+        };
+        let striking = network.handle().spawn(timeline.run(faults));
+        let (loading, phases, stop) = (load.clone(), self.config.phases.clone(), load_stop.clone());
+        let mut putting = network.handle().spawn(async move { loading.run(&phases, behaviors, stop).await });
+        let tripped = async {
+            match &guard {
+                Some(guard) => guard.watch(&self.live, &self.stream).await,
+                None => std::future::pending().await,
+            }
+        };
+        let (ended, aborted) = tokio::select! {
+            ended = &mut putting => (ended, None),
+            because = tripped => {
+                load_stop.cancel();
+                (putting.await, Some(because))
+            }
+        };
+        faults_stop.cancel();
+        // Whatever the faults changed is put back by the timeline itself; what it could not is pending.
+        let restored = striking.await;
+        match ended {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Some((RunOutcome::NotReady, error.to_string())),
+            Err(error) => return Some((RunOutcome::Inconclusive, format!("the load broke off: {error}"))),
+        }
+        if let Err(error) = restored {
+            self.not_restored("the faults", &error.to_string());
+        }
+        if let Some(because) = aborted {
+            return Some((RunOutcome::Aborted, format!("the guard stopped it: {because}")));
+        }
+        if self.stop.is_cancelled() {
+            return Some(interrupted());
+        }
+
+        self.stage(Stage::Settle);
+        if let Err(error) = environment.wait_ready(self.config.settle.at_most).await {
+            self.warn("settle", format!("the target did not become whole again: {error}"));
+        }
+        self.stage(Stage::Audit);
+        for (part, tenant) in self.cast.behaviors.iter().zip(&tenants) {
+            users::audit(part, tenant, &load, &self.info.id, &environment.base_url(), network, &self.stream).await;
+        }
+        None
+    }
+
+    async fn judge(&self) -> Ending {
+        self.stage(Stage::Judge);
+        self.live.caught_up().await;
+        let observations = self.live.snapshot();
+        let mut judges = Vec::new();
+        for part in &self.cast.assertions {
+            let tenant = self.cast.tenant(part.plugin.plugin(), &self.stream);
+            let reader = Box::new(Reader::new(observations.clone()));
+            let instance = async {
+                let mut instance =
+                    part.plugin.instantiate(&tenant, reader).await.map_err(|error| error.to_string())?;
+                instance.configure(&part.json).await.map_err(|error| error.to_string())?;
+                Ok(instance)
+            };
+            judges.push(Judge {
+                name: part.config.name.clone(),
+                requirement: part.config.requirement.clone(),
+                instance: instance.await,
+            });
+        }
+        for verdict in evaluate(judges, self.config.time_scale > 1.0).await {
+            self.stream.tell(Fact::Verdict(verdict));
+        }
+        self.live.caught_up().await;
+        decide(&self.live.observations())
+    }
+
+    async fn arm_faults(&self, place: &Place) -> Result<Vec<Planned>, String> {
+        let mut faults = Vec::new();
+        for part in &self.cast.faults {
+            let armed = self.arm(part, &part.config.name, place).await;
+            let armed = armed.map_err(|error| format!("fault '{}' cannot be used: {error}", part.config.name))?;
+            let at = self.info.faults.iter().find(|one| one.name == part.config.name).map_or(0, |one| one.at);
+            faults.push(Planned { config: part.config.clone(), at, armed });
+        }
+        Ok(faults)
+    }
+
+    async fn arm<C>(&self, part: &Part<FaultPlugin, C>, name: &str, place: &Place) -> Result<Armed, String> {
+        let ports = FaultPorts {
+            fault: name.to_owned(),
+            environment: place.environment.clone(),
+            journal: self.journal.clone(),
+            credentials: place.credentials.clone(),
+        };
+        let tenant = self.cast.tenant(part.plugin.plugin(), &self.stream);
+        let mut instance =
+            part.plugin.instantiate(&tenant, ports).await.map_err(|error| error.to_string())?;
+        instance.configure(&part.json).await.map_err(|error| error.to_string())?;
+        Ok(Armed {
+            name: name.to_owned(),
+            instance,
+            stream: self.stream.clone(),
+            journal: self.journal.clone(),
+            environment: place.environment.clone(),
+        })
+    }
+
+    /// Undoes what is still in the journal: a revert that failed gets one more chance without its
+    /// plugin, and goes on past what fails again.
+    async fn restore_the_rest(&self, place: &Place) {
+        for pending in self.journal.all_pending() {
+            let what = format!("fault '{}'", pending.fault);
+            match &pending.undo {
+                Undo::Host(inverse) => match place.environment.undo(inverse).await {
+                    Ok(()) => {
+                        if let Err(error) = self.journal.undone(pending.number) {
+                            self.not_restored(&what, &error.to_string());
+                        }
+                    }
+                    Err(error) => self.not_restored(&what, &error.to_string()),
+                },
+                Undo::Plugin(_) => self.not_restored(&what, "its plugin could not revert it"),
+            }
+        }
+    }
+
+    fn stage(&self, stage: Stage) {
+        self.stream.tell(Fact::StageStarted { stage });
+    }
+
+    fn warn(&self, source: &str, message: String) {
+        let (source, severity) = (source.to_owned(), Severity::Warning);
+        self.stream.tell(Fact::Finding { source, severity, message });
+    }
+
+    fn not_restored(&self, what: &str, because: &str) {
+        self.stream.tell(Fact::RestoreFailed { what: what.to_owned(), because: because.to_owned() });
+    }
+}
+
+fn interrupted() -> Ending {
+    (RunOutcome::Interrupted, "stopped by the user".to_owned())
+}

@@ -1,0 +1,19 @@
+//! Conducts a run: preflight, profile, phases with faults, settle, audit, restore, judge, report.
+//!
+//! It says what happens when, and leaves the work to the other rooms.
+
+mod cast;
+mod conduct;
+mod identity;
+mod network;
+mod place;
+mod plan;
+mod preflight;
+mod users;
+mod watch;
+
+pub use cast::{Cast, CastError};
+pub use conduct::{Finished, Options, RunError, conduct};
+pub use identity::fresh_seed;
+pub use place::planned;
+pub use plan::{Plan, plan};

@@ -1,0 +1,217 @@
+//! What a run would do, and whether it may start: asked by `host plan`, and by every run before it
+//! touches anything.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use super::{Cast, cast::Part};
+use crate::{
+    capability::{FaultPlugin, FaultPorts, ports},
+    config::RunConfig,
+    environment::{Environment, Inverse},
+    observe::{Clock, Fact, Nanos, Severity, Stream},
+};
+
+use assay_bindings::imports::types;
+
+/// What a run would do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub name: String,
+    pub environment: String,
+    pub phases: Vec<PhasePlan>,
+    pub profile: Option<FaultPlan>,
+    pub faults: Vec<FaultPlan>,
+}
+
+#[derive(Debug, Clone)]
+pub struct PhasePlan {
+    pub name: String,
+    pub users: u32,
+    pub start: Nanos,
+    pub end: Nanos,
+}
+
+/// What a fault or profile says that it would do.
+#[derive(Debug, Clone)]
+pub struct FaultPlan {
+    pub name: String,
+    pub plugin: String,
+    /// After the load's start; absent for a profile.
+    pub at: Option<Nanos>,
+    pub recover_within: Option<Duration>,
+    /// As things are now: chosen anew when it strikes.
+    pub victims: Vec<String>,
+    pub actions: Vec<String>,
+    pub findings: Vec<(Severity, String)>,
+}
+
+/// Asks every fault for a preview. `environment` may be one that is only planned: what cannot be
+/// known yet is then left open, and only what a profile cannot compute keeps the run from starting.
+pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environment>) -> Plan {
+    let phases = config
+        .planned_phases()
+        .into_iter()
+        .map(|phase| PhasePlan { name: phase.name, users: phase.users, start: phase.start, end: phase.end })
+        .collect();
+    let profile = match &cast.profile {
+        Some(part) => Some(preview(cast, part, "profile", environment).await),
+        None => None,
+    };
+    let moments = config.planned_faults();
+    let mut faults = Vec::new();
+    for part in &cast.faults {
+        let mut fault = preview(cast, part, &part.config.name, environment).await;
+        fault.at = moments.iter().find(|one| one.name == fault.name).map(|one| one.at);
+        fault.recover_within = Some(part.config.recover_within);
+        faults.push(fault);
+    }
+    faults.sort_by_key(|fault| fault.at);
+    Plan {
+        name: config.name.clone(),
+        environment: config.environment.name.clone(),
+        phases,
+        profile,
+        faults,
+    }
+}
+
+async fn preview<C>(
+    cast: &Cast,
+    part: &Part<FaultPlugin, C>,
+    name: &str,
+    environment: &Arc<dyn Environment>,
+) -> FaultPlan {
+    let mut plan = FaultPlan {
+        name: name.to_owned(),
+        plugin: part.plugin.plugin().name.clone(),
+        at: None,
+        recover_within: None,
+        victims: Vec::new(),
+        actions: Vec::new(),
+        findings: Vec::new(),
+    };
+    let ports = FaultPorts {
+        fault: name.to_owned(),
+        environment: environment.clone(),
+        journal: Arc::new(LookOnly),
+        credentials: Arc::default(),
+    };
+    // A preview's own log is of no interest to the run that may follow.
+    let tenant = cast.tenant(part.plugin.plugin(), &Stream::new(Clock::start()));
+    let forecast = async {
+        let mut instance = part.plugin.instantiate(&tenant, ports).await.map_err(|error| error.to_string())?;
+        instance.configure(&part.json).await.map_err(|error| error.to_string())?;
+        instance.preview().await.map_err(|error| error.to_string())
+    };
+    match forecast.await {
+        Ok(forecast) => {
+            plan.victims = forecast
+                .victims
+                .iter()
+                .map(|victim| match victim.role.is_empty() {
+                    true => victim.name.clone(),
+                    false => format!("{} ({})", victim.name, victim.role),
+                })
+                .collect();
+            plan.actions = forecast.actions;
+            plan.findings =
+                forecast.findings.into_iter().map(|finding| (severity(finding.severity), finding.message)).collect();
+        }
+        Err(because) => {
+            plan.findings.push((Severity::Note, format!("victims are chosen when it strikes ({because})")));
+        }
+    }
+    plan
+}
+
+/// A journal for those who must not change anything: nothing can be written, so nothing is done.
+struct LookOnly;
+
+impl ports::Journal for LookOnly {
+    fn before(&self, _: &str, _: &Inverse) -> std::io::Result<()> {
+        Err(std::io::Error::other("a preview changes nothing"))
+    }
+}
+
+fn severity(severity: types::Severity) -> Severity {
+    match severity {
+        types::Severity::Note => Severity::Note,
+        types::Severity::Warning => Severity::Warning,
+        types::Severity::Blocking => Severity::Blocking,
+    }
+}
+
+impl Plan {
+    /// Tells the findings into a run's stream.
+    pub fn tell(&self, stream: &Stream) {
+        for fault in self.profile.iter().chain(&self.faults) {
+            for (severity, message) in &fault.findings {
+                let source = fault.plugin.clone();
+                stream.tell(Fact::Finding { source, severity: *severity, message: message.clone() });
+            }
+        }
+    }
+
+    /// The first finding that keeps the run from starting.
+    pub fn blocked(&self) -> Option<&str> {
+        let mut findings = self.profile.iter().chain(&self.faults).flat_map(|fault| &fault.findings);
+        findings.find(|(severity, _)| *severity == Severity::Blocking).map(|(_, message)| message.as_str())
+    }
+
+    /// As people read it.
+    pub fn render(&self) -> String {
+        let mut text = format!("plan of {} in environment {}\n\nphases\n", self.name, self.environment);
+        for phase in &self.phases {
+            let (start, end) = (show(phase.start), show(phase.end));
+            let _ = writeln!(text, "  {:<12} {:>6} users   {start} to {end}", phase.name, phase.users);
+        }
+        if let Some(profile) = &self.profile {
+            let _ = writeln!(text, "\nprofile {}", profile.plugin);
+            profile.render(&mut text);
+        }
+        if !self.faults.is_empty() {
+            text.push_str("\nfaults\n");
+        }
+        for fault in &self.faults {
+            let at = fault.at.map(show).unwrap_or_default();
+            let within = fault.recover_within.map(|within| format!(", to recover within {within:?}"));
+            let _ = writeln!(text, "  {at}  {} by {}{}", fault.name, fault.plugin, within.unwrap_or_default());
+            fault.render(&mut text);
+        }
+        match self.blocked() {
+            Some(because) => {
+                let _ = writeln!(text, "\nrefused: {because}");
+            }
+            None => text.push_str("\nmay start\n"),
+        }
+        text
+    }
+}
+
+impl FaultPlan {
+    fn render(&self, text: &mut String) {
+        for (severity, message) in &self.findings {
+            let severity = match severity {
+                Severity::Note => "note",
+                Severity::Warning => "warning",
+                Severity::Blocking => "blocking",
+            };
+            let _ = writeln!(text, "    {severity}: {message}");
+        }
+        for action in &self.actions {
+            let _ = writeln!(text, "    - {action}");
+        }
+        if !self.victims.is_empty() {
+            let _ = writeln!(text, "    as things are now it would strike {}", self.victims.join(", "));
+        }
+    }
+}
+
+/// `29m00s`, or `45s` below a minute.
+fn show(at: Nanos) -> String {
+    let seconds = at / 1_000_000_000;
+    match seconds / 60 {
+        0 => format!("{seconds}s"),
+        minutes => format!("{minutes}m{:02}s", seconds % 60),
+    }
+}

@@ -1,0 +1,108 @@
+//! What end-to-end tests share: running the real binary, and waiting for a state with a bound.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+pub mod guests;
+pub mod server;
+
+/// The folder of the whole project.
+pub fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the host lies in the project").to_owned()
+}
+
+/// The binary under test.
+pub fn host() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
+    command.current_dir(project()).env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// One lab at a time: the tests of one binary that need one hold this.
+pub fn one_lab() -> MutexGuard<'static, ()> {
+    static LAB: Mutex<()> = Mutex::new(());
+    LAB.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs to the end, or kills and fails after `at_most`.
+pub fn finish(command: &mut Command, at_most: Duration) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let pid = child.id();
+    let (done, waiting) = std::sync::mpsc::channel();
+    let waiter = std::thread::spawn(move || {
+        let output = child.wait_with_output();
+        // The receiver is gone only if the test has already failed.
+        let _ = done.send(());
+        output
+    });
+    if waiting.recv_timeout(at_most).is_err() {
+        kill(pid, "KILL");
+        let output = waiter.join().expect("the waiter ends").expect("the output is there");
+        panic!("not finished after {at_most:?}:\n{}", text(&output));
+    }
+    waiter.join().expect("the waiter ends").expect("the output is there")
+}
+
+/// Both streams, for messages.
+pub fn text(output: &Output) -> String {
+    format!(
+        "status: {:?}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// Polls until `state` answers something, and fails with `what` after `at_most`.
+pub fn wait_for<T>(what: &str, at_most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + at_most;
+    loop {
+        if let Some(found) = state() {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "waited {at_most:?} in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Sends a signal to one process.
+pub fn kill(pid: u32, signal: &str) {
+    let status = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
+    assert!(status.expect("kill runs").success(), "no process {pid}");
+}
+
+/// A child that does not outlive its test.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself, and then both fail.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The only run directory below `runs`.
+pub fn run_directory(runs: &Path) -> PathBuf {
+    let mut entries: Vec<_> =
+        std::fs::read_dir(runs).expect("the runs' folder is there").map(|entry| entry.expect("reads").path()).collect();
+    assert_eq!(entries.len(), 1, "one run in {}: {entries:?}", runs.display());
+    entries.remove(0)
+}
+
+/// The machine-readable report of a run.
+pub fn summary(directory: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(directory.join("summary.json")).expect("the summary is there");
+    serde_json::from_str(&text).expect("the summary is JSON")
+}
+
+/// All events of a run, one JSON value each.
+pub fn events(directory: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(directory.join("events.jsonl")).expect("the events are there");
+    text.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect()
+}
