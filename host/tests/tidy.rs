@@ -28,7 +28,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 fn arrows() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("observe", &[] as &[_]),
-        ("config", &["environment"] as &[_]),
+        ("config", &["observe", "environment"] as &[_]),
         ("environment", &["observe"] as &[_]),
         ("plugin", &["observe", "config"] as &[_]),
         ("capability", &["observe", "config", "environment", "plugin"] as &[_]),

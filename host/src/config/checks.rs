@@ -35,8 +35,8 @@ impl<'a> Checks<'a> {
 
     /// A key is a name that people chose.
     pub(super) fn named(&mut self, pointer: &str, name: &str) {
-        if units::kebab_name(name).is_err() {
-            let expected = units::example("kebab-name").unwrap_or_default();
+        if units::name(name).is_err() {
+            let expected = units::example("assay-name").unwrap_or_default();
             let message = format!("expected {expected}, got `{name}`");
             self.errors.push(self.sources.at(pointer, true, message));
         }
@@ -51,7 +51,14 @@ impl<'a> Checks<'a> {
 
     pub(super) fn positive(&mut self, duration: Duration, pointer: &str) {
         if duration.is_zero() {
-            self.refuse(pointer, "a duration of 0 is not enough here", "the smallest is \"1ms\"");
+            self.refuse(pointer, "a duration of 0 is too short here", "it must be longer than \"0s\"");
+        }
+    }
+
+    /// A part of a whole.
+    pub(super) fn at_most_all(&mut self, ratio: f64, pointer: &str) {
+        if ratio > 1.0 {
+            self.refuse(pointer, "this percentage cannot be above 100%", "a ratio goes from 0 to 1");
         }
     }
 

@@ -32,6 +32,14 @@ impl Diagnostic {
         Self { help: Some(help.into()), ..self }
     }
 
+    fn is_at_the_place_of(&self, other: &Self) -> bool {
+        match (&self.place, &other.place) {
+            (Some(own), Some(other)) => Arc::ptr_eq(&own.text, &other.text) && own.span == other.span,
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// Name of the file (or `--set`), line and column, both from 1.
     pub fn location(&self) -> Option<(String, usize, usize)> {
         let excerpt = self.place.as_ref()?;
@@ -71,7 +79,7 @@ impl ConfigErrors {
     /// Sorted by place, and each thing once.
     pub(super) fn new(mut errors: Vec<Diagnostic>) -> Self {
         errors.sort_by_key(Diagnostic::location);
-        errors.dedup_by(|a, b| a.message == b.message && a.location() == b.location());
+        errors.dedup_by(|a, b| a.message == b.message && a.is_at_the_place_of(b));
         Self { errors }
     }
 
@@ -85,7 +93,10 @@ impl ConfigErrors {
         let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
         let mut text = String::new();
-        for error in &self.errors {
+        for (index, error) in self.errors.iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
             // The handler fails only when the text it writes to does, and a String never does.
             let _ = handler.render_report(&mut text, error);
         }

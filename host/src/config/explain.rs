@@ -29,35 +29,22 @@ pub(super) fn explain(root: &Value, error: &ValidationError<'_>) -> Vec<Complain
             unexpected.iter().map(|key| unknown_key(&pointer, key, &allowed)).collect()
         }
         Kind::Required { property } => {
-            let key = property.as_str().unwrap_or_default();
-            let complaint = Complaint::at_value(pointer, format!("missing key `{key}`"));
-            let of_key = schema.get("properties").and_then(|properties| properties.get(key));
-            vec![match of_key.map(|of_key| describe(root, of_key)) {
-                Some(help) => complaint.with_help(format!("`{key}` is {help}")),
-                None => complaint,
-            }]
+            vec![missing(root, schema, property.as_str().unwrap_or_default(), pointer)]
         }
         Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
             alternatives(root, schema, error, context, &pointer)
         }
-        Kind::MinItems { limit } => vec![too_few(pointer, *limit, "entry", "entries")],
-        Kind::MinProperties { limit } => {
-            vec![too_few(pointer, *limit, "key", "keys").with_help(one_of_keys(schema))]
+        Kind::MinItems { limit } => {
+            let entries = if *limit == 1 { "entry" } else { "entries" };
+            vec![Complaint::at_value(pointer, format!("expected at least {limit} {entries}"))]
         }
-        Kind::MaxProperties { limit } => {
-            let message = format!("more than {limit} {}", if *limit == 1 { "key" } else { "keys" });
-            vec![Complaint::at_value(pointer, message).with_help(one_of_keys(schema))]
-        }
+        Kind::MinProperties { .. } | Kind::MaxProperties { .. } => vec![wrong_count(schema, pointer)],
         Kind::PropertyNames { error } => {
             let name = error.instance().as_str().unwrap_or_default();
             let expected = root.pointer(holder).and_then(|schema| schema.get("propertyNames"));
             let expected = describe(root, expected.unwrap_or(&Value::Null));
             let pointer = format!("{pointer}/{}", escape(name));
             vec![Complaint::at_key(pointer, format!("expected {expected}, got `{name}`"))]
-        }
-        Kind::Format { format } => {
-            let because = instance.as_str().and_then(|text| units::check(format, text).err());
-            vec![expected(root, schema, instance, pointer, because)]
         }
         Kind::Type { .. }
         | Kind::Enum { .. }
@@ -66,7 +53,9 @@ pub(super) fn explain(root: &Value, error: &ValidationError<'_>) -> Vec<Complain
         | Kind::Maximum { .. }
         | Kind::ExclusiveMinimum { .. }
         | Kind::ExclusiveMaximum { .. }
-        | Kind::Pattern { .. } => vec![expected(root, schema, instance, pointer, None)],
+        | Kind::MaxLength { .. }
+        | Kind::Format { .. }
+        | Kind::Pattern { .. } => vec![expected(root, schema, instance, pointer)],
         // Rare enough that the validator's own words do.
         _ => vec![Complaint::at_value(pointer, error.to_string())],
     }
@@ -102,26 +91,47 @@ fn nearest<'a>(given: &str, allowed: &'a [String]) -> Option<&'a String> {
 
 fn keys(schema: &Value) -> Vec<String> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties.into_iter().flatten().map(|(key, _)| key.clone()).collect()
+    let mut keys: Vec<_> = properties.into_iter().flatten().map(|(key, _)| key.clone()).collect();
+    keys.sort();
+    keys
 }
 
-fn one_of_keys(schema: &Value) -> String {
-    choices("", &keys(schema))
+fn missing(root: &Value, schema: &Value, key: &str, pointer: String) -> Complaint {
+    let complaint = Complaint::at_value(pointer, format!("missing key `{key}`"));
+    let Some(of_key) = schema.get("properties").and_then(|properties| properties.get(key)) else {
+        return complaint;
+    };
+    let help = format!("`{key}` is {}", describe(root, of_key));
+    match of_key.get("description").and_then(Value::as_str) {
+        // Authors write descriptions over several lines; here they are one.
+        Some(description) => {
+            let description = description.split_whitespace().collect::<Vec<_>>().join(" ");
+            complaint.with_help(format!("{help}. {description}"))
+        }
+        None => complaint.with_help(help),
+    }
 }
 
-fn too_few(pointer: String, limit: u64, one: &str, many: &str) -> Complaint {
-    let unit = if limit == 1 { one } else { many };
-    Complaint::at_value(pointer, format!("expected at least {limit} {unit}"))
+/// Too few or too many keys: in practice a table that wants exactly one, or at least one.
+fn wrong_count(schema: &Value, pointer: String) -> Complaint {
+    let bound = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
+    let keys: Vec<_> = keys(schema).iter().map(|key| format!("`{key}`")).collect();
+    let of = if keys.is_empty() { "keys".to_owned() } else { format!("of {}", keys.join(", ")) };
+    let message = match (bound("minProperties"), bound("maxProperties")) {
+        (Some(1), Some(1)) => format!("expected exactly one {of}"),
+        (Some(least), None) => format!("expected at least {least} {of}"),
+        (None, Some(most)) => format!("expected at most {most} {of}"),
+        (least, most) => {
+            format!("expected {} to {} {of}", least.unwrap_or_default(), most.unwrap_or(u64::MAX))
+        }
+    };
+    Complaint::at_value(pointer, message)
 }
 
-fn expected(
-    root: &Value,
-    schema: &Value,
-    instance: &Value,
-    pointer: String,
-    because: Option<String>,
-) -> Complaint {
+fn expected(root: &Value, schema: &Value, instance: &Value, pointer: String) -> Complaint {
     let message = format!("expected {}, got {}", describe(root, schema), quote(instance));
+    let format = schema.get("format").and_then(Value::as_str).filter(|format| *format != "assay-name");
+    let because = format.zip(instance.as_str()).and_then(|(format, text)| units::check(format, text).err());
     match because {
         Some(because) => Complaint::at_value(pointer, message).with_help(because),
         None => Complaint::at_value(pointer, message),
@@ -151,16 +161,17 @@ fn alternatives(
         && instance.is_object()
     {
         let allowed: Vec<_> = tags.iter().map(|tag| quote(tag)).collect();
-        let allowed = format!("`{tag}` is one of {}", allowed.join(", "));
+        let allowed = format!("one of {}", allowed.join(", "));
         return vec![match instance.get(&tag) {
             Some(given) => {
-                let message = format!("expected one of the kinds, got {}", quote(given));
-                Complaint::at_value(format!("{pointer}/{}", escape(&tag)), message).with_help(allowed)
+                let message = format!("expected {allowed}, got {}", quote(given));
+                Complaint::at_value(format!("{pointer}/{}", escape(&tag)), message)
             }
-            None => Complaint::at_value(pointer, format!("missing key `{tag}`")).with_help(allowed),
+            None => Complaint::at_value(pointer, format!("missing key `{tag}`"))
+                .with_help(format!("`{tag}` is {allowed}")),
         }];
     }
-    vec![expected(root, schema, instance, pointer.to_owned(), None)]
+    vec![expected(root, schema, instance, pointer.to_owned())]
 }
 
 /// The key that tells alternatives apart, and its value in each.

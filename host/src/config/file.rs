@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::quantities::{DurationText, MomentText, NameText, PercentageText, RampText, RangeText, SizeText};
+use super::quantities::{DurationText, MomentText, NameText, PercentText, RampText, RangeText, SizeText};
 
 /// Most users that a phase may ask for: about ten times what one process can hold.
 pub(super) const MOST_USERS: u32 = 100_000;
@@ -232,7 +232,7 @@ pub(super) struct PhaseTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct SteadyTable {
     /// 99% unless given.
-    pub(super) success_rate: Option<PercentageText>,
+    pub(super) success_rate: Option<PercentText>,
     /// For how long; 10s unless given.
     pub(super) r#for: Option<DurationText>,
 }
@@ -242,7 +242,7 @@ pub(super) struct SteadyTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct GuardTable {
     /// More failures than this.
-    pub(super) error_rate: PercentageText,
+    pub(super) error_rate: PercentText,
     /// For how long; 60s unless given. Time inside a fault's `recover-within` does not count.
     pub(super) r#for: Option<DurationText>,
 }

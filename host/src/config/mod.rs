@@ -16,6 +16,8 @@ mod environments;
 mod explain;
 mod file;
 mod folder;
+#[cfg(test)]
+mod fuzz;
 mod load;
 pub mod model;
 mod overrides;
@@ -25,6 +27,8 @@ mod read;
 mod resolve;
 mod schema;
 mod sources;
+#[cfg(test)]
+mod testing;
 mod timetable;
 mod tree;
 pub mod units;

@@ -53,7 +53,7 @@ fn grants(checks: &mut Checks<'_>, at: &str, table: GrantsTable) -> Grants {
     for (capability, selectors) in selectors {
         for (index, selector) in selectors.iter().enumerate() {
             if let Err(error) = selector.parse::<Selector>() {
-                let help = "a label selector such as \"app=web\" or \"tier in (app, data)\"";
+                let help = format!("a grant of `{capability}` names instances by their labels");
                 checks.refuse(&format!("{at}/{capability}/{index}"), error.to_string(), help);
             }
         }
@@ -87,8 +87,8 @@ fn limits(checks: &mut Checks<'_>, at: &str, table: LimitsTable) -> Limits {
     let mut size = |key: &str, given: Option<SizeText>, default| {
         let size = given.map_or(default, |size| size.0);
         if !(LEAST_MEMORY..=MOST_MEMORY).contains(&size) {
-            let message = format!("a limit of {size} bytes is out of bounds");
-            checks.refuse(&format!("{at}/{key}"), message, "limits go from \"64Ki\" to \"4Gi\"");
+            let message = format!("the limit `{key}` is out of bounds");
+            checks.refuse(&format!("{at}/{key}"), message, "it can be from \"64Ki\" to \"4Gi\"");
         }
         size
     };

@@ -89,7 +89,8 @@ impl<'a> Reader<'a> {
         let failed = !problems.is_empty();
         for problem in problems {
             let place = Place { text: index, span: problem.span().unwrap_or_default() };
-            let message = format!("not valid TOML: {}", problem.message());
+            let message = problem.message().trim_end_matches(", expected nothing");
+            let message = format!("not valid TOML: {message}");
             self.errors.push(self.texts.diagnostic(&place, message));
         }
         for one in unfit {
@@ -125,7 +126,7 @@ impl<'a> Reader<'a> {
         let found = self.folder.find(&self.texts.folder(place), name).and_then(|found| {
             if self.open.contains(&found.canonical) {
                 let path = found.path.display();
-                return Err(format!("the include goes in a circle: {path} is being read already"));
+                return Err(format!("the include goes in a circle: {path} includes this file"));
             }
             if self.open.len() >= DEEPEST {
                 return Err(format!("includes are nested more than {DEEPEST} deep"));

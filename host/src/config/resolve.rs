@@ -259,13 +259,16 @@ fn steady(checks: &mut Checks<'_>, table: Option<SteadyTable>) -> SteadyConfig {
     let (success_rate, hold) = table.map_or((None, None), |table| (table.success_rate, table.r#for));
     let hold = hold.map_or(Duration::from_secs(10), |duration| duration.0);
     checks.positive(hold, "/steady/for");
-    SteadyConfig { success_rate: success_rate.map_or(0.99, |rate| rate.0), hold }
+    let success_rate = success_rate.map_or(0.99, |rate| rate.0);
+    checks.at_most_all(success_rate, "/steady/success-rate");
+    SteadyConfig { success_rate, hold }
 }
 
 fn guard(checks: &mut Checks<'_>, table: Option<GuardTable>) -> Option<GuardConfig> {
     let table = table?;
     let hold = table.r#for.map_or(Duration::from_mins(1), |duration| duration.0);
     checks.positive(hold, "/guard/for");
+    checks.at_most_all(table.error_rate.0, "/guard/error-rate");
     Some(GuardConfig { error_rate: table.error_rate.0, hold })
 }
 

@@ -40,9 +40,8 @@ impl Complaint {
 /// Checks a plugin's config against the schema that the plugin gave. Answers the config with the
 /// schema's defaults filled in, nested ones too, or everything that is wrong with it.
 ///
-/// Beside the standard formats, these are checked: `duration`, `size`, `percentage`, `rate`,
-/// `ramp`, `duration-range`, `moment` and `kebab-name`, all as the run config writes them. (The
-/// standard's own `duration` is ISO 8601, which nobody writes by hand.)
+/// The formats of the SDK's quantities (`assay-duration` and so on) are known: messages show what a
+/// right value looks like.
 pub fn check_schema(schema: &str, uses: &PluginUse) -> Result<Value, Vec<Complaint>> {
     let broken = |problem: String| {
         let message =
@@ -206,5 +205,151 @@ fn is_type(kind: &str, value: &Value) -> bool {
         "integer" => value.is_i64() || value.is_u64(),
         "number" => value.is_number(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::ConfigOrigin;
+    use super::*;
+
+    /// As the SDK writes it for a typical plugin.
+    fn schema() -> Value {
+        json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$defs": {
+                "Period": {
+                    "type": "string",
+                    "format": "assay-duration",
+                    "pattern": r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$",
+                },
+                "Percent": {
+                    "type": ["string", "number"],
+                    "format": "assay-percent",
+                    "pattern": r"^[0-9]+(\.[0-9]+)?%?$",
+                    "minimum": 0,
+                },
+                "Inner": {
+                    "type": "object",
+                    "properties": {
+                        "cpu": { "$ref": "#/$defs/Percent", "default": "100%" },
+                        "deeper": { "$ref": "#/$defs/Inner" },
+                    },
+                    "additionalProperties": false,
+                },
+                "Way": {
+                    "oneOf": [
+                        {
+                            "type": "object",
+                            "properties": { "by": { "const": "call" }, "port": { "type": "integer", "default": 80 } },
+                            "required": ["by"],
+                            "additionalProperties": false,
+                        },
+                        {
+                            "type": "object",
+                            "properties": { "by": { "const": "text" }, "to": { "type": "string" } },
+                            "required": ["by", "to"],
+                            "additionalProperties": false,
+                        },
+                    ],
+                },
+            },
+            "type": "object",
+            "properties": {
+                "p95": { "anyOf": [{ "$ref": "#/$defs/Period" }, { "type": "null" }], "default": null },
+                "selector": { "type": "string", "description": "Whom\nit strikes." },
+                "inner": { "$ref": "#/$defs/Inner", "default": {} },
+                "ways": { "type": "array", "items": { "$ref": "#/$defs/Way" } },
+                "manner": {
+                    "oneOf": [
+                        { "type": "string", "const": "crash", "description": "At once." },
+                        { "type": "string", "const": "freeze" },
+                    ],
+                    "default": "crash",
+                },
+                "port": { "type": "integer", "minimum": 1, "maximum": 65535 },
+            },
+            "required": ["selector"],
+            "additionalProperties": false,
+        })
+    }
+
+    fn check(config: Value) -> Result<Value, Vec<Complaint>> {
+        let uses = PluginUse { plugin: "kill".to_owned(), config, origin: ConfigOrigin::default() };
+        check_schema(&schema().to_string(), &uses)
+    }
+
+    fn complaints_about(config: Value) -> String {
+        let complaints = check(config).expect_err("refused");
+        let lines = complaints.iter().map(|complaint| {
+            let help = complaint.help.as_ref().map(|help| format!(" [{help}]")).unwrap_or_default();
+            format!("{}: {}{help}", complaint.pointer, complaint.message)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn defaults_are_filled_in_where_tables_are_absent_and_where_they_are_not() {
+        assert_eq!(
+            check(json!({ "selector": "a" })),
+            Ok(json!({ "selector": "a", "inner": { "cpu": "100%" }, "manner": "crash" }))
+        );
+        assert_eq!(
+            check(json!({
+                "selector": "a",
+                "inner": { "deeper": {} },
+                "manner": "freeze",
+                "ways": [{ "by": "call" }, { "by": "text", "to": "me" }],
+            })),
+            Ok(json!({
+                "selector": "a",
+                "inner": { "cpu": "100%", "deeper": { "cpu": "100%" } },
+                "manner": "freeze",
+                "ways": [{ "by": "call", "port": 80 }, { "by": "text", "to": "me" }],
+            }))
+        );
+    }
+
+    #[test]
+    fn complaints_say_what_would_be_right() {
+        insta::assert_snapshot!(
+            complaints_about(json!({
+                "selecter": "a",
+                "p95": 5,
+                "inner": { "cpu": "much", "memory": 1 },
+                "ways": [{ "by": "text" }, { "by": "foot" }, "call", {}],
+                "manner": "gently",
+                "port": 70000,
+            })),
+            @r#"
+        : missing key `selector` [`selector` is a text in quotes. Whom it strikes.]
+        /inner/cpu: expected a percentage such as "99.9%", or a ratio such as 0.999, got "much" [`much` does not begin with a number]
+        /inner/memory: unknown key `memory` [allowed: `cpu`, `deeper`]
+        /manner: expected "crash" or "freeze", got "gently"
+        /p95: expected a duration such as "10m", "250ms" or "1h30m", got 5
+        /port: expected a whole number from 1 to 65535, got 70000
+        /selecter: unknown key `selecter` [did you mean `selector`? allowed: `inner`, `manner`, `p95`, `port`, `selector`, `ways`]
+        /ways/0: missing key `to` [`to` is a text in quotes]
+        /ways/1/by: expected one of "call", "text", got "foot"
+        /ways/2: expected a table with by, port or a table with by, to, got "call"
+        /ways/3: missing key `by` [`by` is one of "call", "text"]
+        "#
+        );
+        insta::assert_snapshot!(complaints_about(json!({ "selector": "a", "p95": "5 minutes" })), @r#"/p95: expected a duration such as "10m", "250ms" or "1h30m", got "5 minutes" [` minutes` is not a unit; units are ns, us, ms, s, m, h, d]"#);
+    }
+
+    #[test]
+    fn a_schema_that_is_none_is_the_plugins_mistake() {
+        let uses =
+            PluginUse { plugin: "kill".to_owned(), config: json!({}), origin: ConfigOrigin::default() };
+        for schema in ["", "{", "[]", r#"{"type": "thing"}"#, r#"{"$ref": "https://example.org/a.json"}"#] {
+            let complaints = check_schema(schema, &uses).expect_err(schema);
+            assert!(complaints[0].message.contains("no JSON Schema"), "{complaints:?}");
+        }
+        // A schema that refers to itself forever is as good as none at all, but ends.
+        let endless = r##"{"properties": {"a": {"$ref": "#", "default": {}}}}"##;
+        assert!(check_schema(endless, &uses).is_ok());
     }
 }

@@ -41,6 +41,20 @@ impl Texts {
         place.text > 0 && self.0.get(place.text).is_some_and(|text| text.source.name() != "--set")
     }
 
+    /// Overwrites a stretch of text with stars: what stands there must not be shown.
+    pub(super) fn mask(&mut self, place: &Place) {
+        let Some(text) = self.0.get_mut(place.text) else { return };
+        let whole = text.source.inner();
+        let (Some(before), Some(hidden), Some(after)) =
+            (whole.get(..place.span.start), whole.get(place.span.clone()), whole.get(place.span.end..))
+        else {
+            return;
+        };
+        // As many bytes as before, and the same lines, so that all places stay right.
+        let stars: String = hidden.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
+        text.source = Arc::new(NamedSource::new(text.source.name(), format!("{before}{stars}{after}")));
+    }
+
     pub(super) fn get(&self, index: usize) -> &str {
         self.0.get(index).map_or("", |text| text.source.inner())
     }
@@ -111,6 +125,6 @@ mod tests {
         assert_eq!(one_line("ab\ncd", &(1..5)), 1..2);
         assert_eq!(one_line("ab", &(7..9)), 2..2);
         assert_eq!(one_line("äb", &(1..3)), 0..3);
-        assert_eq!(one_line("ab", &std::ops::Range { start: 2, end: 1 }), 2..2);
+        assert_eq!(one_line("ab", &Range { start: 2, end: 1 }), 2..2);
     }
 }

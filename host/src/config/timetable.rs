@@ -84,3 +84,52 @@ impl PhaseConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        LoadOptions,
+        testing::{RIGHT, load_text},
+    };
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn config(time_scale: Option<f64>) -> RunConfig {
+        load_text(RIGHT, &LoadOptions { time_scale, ..LoadOptions::default() }).expect("right")
+    }
+
+    #[test]
+    fn phases_follow_each_other_and_faults_strike_inside() {
+        let config = config(None);
+        let phases: Vec<_> =
+            config.planned_phases().iter().map(|phase| (phase.start / SECOND, phase.end / SECOND)).collect();
+        assert_eq!(phases, [(0, 60), (60, 180)]);
+        let faults = config.planned_faults();
+        assert_eq!((faults[0].at / SECOND, faults[0].plugin.as_str()), (90, "other-kill"));
+        assert_eq!(faults[0].requirement.as_deref(), Some("29"));
+        assert_eq!(config.load_duration(), Duration::from_mins(3));
+    }
+
+    #[test]
+    fn a_shortened_run_keeps_its_promises_and_pauses() {
+        let whole = config(None);
+        let short = config(Some(10.0));
+        assert_eq!(short.time_scale, 10.0);
+        assert_eq!(short.load_duration(), Duration::from_secs(18));
+        assert_eq!(short.phases[0].ramp, Ramp::Over(Duration::from_secs(1)));
+        assert_eq!(short.phases[1].ramp, Ramp::Rate(20.0));
+        assert_eq!(short.planned_faults()[0].at, 9 * SECOND);
+        assert_eq!(short.faults[0].recover_within, whole.faults[0].recover_within);
+        assert_eq!(short.behaviors[0].think_time, whole.behaviors[0].think_time);
+        assert_eq!(short.steady.hold, whole.steady.hold);
+        assert_eq!(short.stop_timeout, whole.stop_timeout);
+    }
+
+    #[test]
+    fn a_rate_ramps_from_the_users_before() {
+        let config = config(None);
+        assert_eq!(config.phases[1].ramp_duration(10), Duration::from_secs(20));
+        assert_eq!(config.phases[1].ramp_duration(60), Duration::from_secs(5));
+    }
+}

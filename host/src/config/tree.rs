@@ -112,6 +112,14 @@ impl Node {
         }
     }
 
+    /// The value of a key.
+    pub(super) fn child_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.content {
+            Content::Table(entries) => entries.get_mut(key).map(|entry| &mut entry.value),
+            Content::List(_) | Content::Scalar(_) => None,
+        }
+    }
+
     /// The place of what a JSON pointer names, or of the nearest thing around it that was written:
     /// a key that is missing is missing from its table. With `key`, the key's place instead.
     pub(super) fn locate<'a>(&self, segments: impl Iterator<Item = &'a str>, key: bool) -> &Place {

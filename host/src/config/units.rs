@@ -10,20 +10,22 @@ use super::model::{Ramp, ThinkTime};
 /// Longest duration that can be written: it keeps every sum of durations far from overflowing.
 pub const LONGEST: Duration = Duration::from_hours(30 * 24);
 
-/// JSON Schema formats that the host knows beyond the standard ones, each with what a right value
-/// looks like.
-const FORMATS: [(&str, &str); 8] = [
-    ("duration", "a duration such as \"10m\", \"1m 30s\" or \"250ms\""),
-    ("size", "a size such as \"6Gi\" or \"512Mi\""),
-    ("percentage", "a percentage such as \"99.9%\""),
-    ("rate", "a rate such as \"50/s\""),
-    ("ramp", "a duration such as \"60s\", or a rate such as \"50/s\""),
-    ("duration-range", "a range of durations such as \"1s..5s\", or one duration"),
-    ("moment", "a phase and a time after its start, such as \"peak+5m\""),
-    ("kebab-name", "a name of a-z, 0-9 and `-` that begins with a letter, at most 64 long"),
+/// JSON Schema formats of quantities, each with what a right value looks like. Plugins' schemas use
+/// them too, for the types that the SDK has.
+const FORMATS: [(&str, &str); 10] = [
+    ("assay-cpu", "an amount of processor such as 3, \"1.5\" or \"1500m\""),
+    ("assay-duration", "a duration such as \"10m\", \"250ms\" or \"1h30m\""),
+    ("assay-duration-range", "a range of durations such as \"1s..5s\", or one duration"),
+    ("assay-moment", "a phase and a time after its start, such as \"peak+5m\""),
+    ("assay-name", "a name of a-z, 0-9 and `-` that begins with a letter, at most 64 long"),
+    ("assay-percent", "a percentage such as \"99.9%\", or a ratio such as 0.999"),
+    ("assay-ramp", "a duration such as \"60s\", or a rate such as \"50/s\""),
+    ("assay-rate", "a rate such as \"500/s\""),
+    ("assay-size", "a size such as \"6Gi\" or \"512Mi\""),
+    ("assay-stretch", "\"whole\", \"outside-faults\", \"phase:NAME\" or \"fault:NAME\""),
 ];
 
-/// The formats that are checked, by name.
+/// The formats that are known, by name.
 pub fn formats() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|(name, _)| *name)
 }
@@ -33,24 +35,40 @@ pub fn example(format: &str) -> Option<&'static str> {
     FORMATS.iter().find(|(name, _)| *name == format).map(|(_, example)| *example)
 }
 
-/// Checks a text against one of the host's formats; a format that it does not know fits everything.
+/// Checks a text against one of the formats. Those that only plugins use are left to the patterns
+/// of their schemas.
 pub fn check(format: &str, text: &str) -> Result<(), String> {
     match format {
-        "duration" => duration(text).map(drop),
-        "size" => size(text).map(drop),
-        "percentage" => percentage(text).map(drop),
-        "rate" => rate(text).map(drop),
-        "ramp" => ramp(text).map(drop),
-        "duration-range" => duration_range(text).map(drop),
-        "moment" => moment(text).map(drop),
-        "kebab-name" => kebab_name(text),
+        "assay-duration" => duration(text).map(drop),
+        "assay-duration-range" => duration_range(text).map(drop),
+        "assay-moment" => moment(text).map(drop),
+        "assay-name" => name(text),
+        "assay-percent" => percent(text).map(drop),
+        "assay-ramp" => ramp(text).map(drop),
+        "assay-size" => size(text).map(drop),
         _ => Ok(()),
     }
 }
 
-/// `10m`, `250ms`, `1m 30s`, `1.5h`; units are ms, s, m, h and d.
+/// What units of time are called, in nanoseconds.
+const TIME: [(&str, f64); 7] =
+    [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9), ("d", 86_400e9)];
+
+/// What units of memory are called, in bytes.
+const MEMORY: [(&str, u64); 8] = [
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("T", 1_000_000_000_000),
+];
+
+/// `10m`, `250ms`, `1m30s`, `1.5h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let mut rest = text.trim();
+    let mut rest = text;
     if rest.starts_with('-') {
         return Err("a duration cannot be negative".to_owned());
     }
@@ -60,50 +78,34 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
         let (number, after) = split_number(rest)?;
-        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
-        let seconds = match unit {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86400.0,
-            "" => return Err("the unit is missing; units are ms, s, m, h and d".to_owned()),
-            other => return Err(format!("`{other}` is not a unit; units are ms, s, m, h and d")),
+        let Some((_, length)) = TIME.iter().find(|(name, _)| *name == unit) else {
+            return Err(no_unit(unit, TIME.iter().map(|(name, _)| *name)));
         };
-        let too_long = || "a duration is at most 30d".to_owned();
-        // Rounded to microseconds: a binary fraction would show as 299.999999999s.
-        let micros = (number * seconds * 1e6).round();
-        if micros > LONGEST.as_micros() as f64 {
-            return Err(too_long());
+        let nanos = (number * length).round();
+        if nanos > LONGEST.as_nanos() as f64 {
+            return Err("a duration is at most 30d".to_owned());
         }
-        total += Duration::from_micros(micros as u64);
+        total += Duration::from_nanos(nanos as u64);
         if total > LONGEST {
-            return Err(too_long());
+            return Err("a duration is at most 30d".to_owned());
         }
-        rest = after.trim_start();
+        rest = after;
     }
     Ok(total)
 }
 
-/// `6Gi`, `512Mi`, `1.5G`, `1024`: bytes, as Kubernetes writes them; a final `B` is allowed.
+/// `6Gi`, `512Mi`, `1.5G`, `1024`: bytes, as Kubernetes writes them.
 pub fn size(text: &str) -> Result<u64, String> {
-    let text = text.trim();
     if text.starts_with('-') {
         return Err("a size cannot be negative".to_owned());
     }
     let (number, unit) = split_number(text)?;
-    let factor = match unit.trim().trim_end_matches('B') {
-        "" => 1_u64,
-        "k" | "K" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        "T" => 1_000_000_000_000,
-        "Ki" => 1 << 10,
-        "Mi" => 1 << 20,
-        "Gi" => 1 << 30,
-        "Ti" => 1 << 40,
-        other => return Err(format!("`{other}` is not a unit; units are Ki, Mi, Gi, Ti, k, M, G and T")),
+    let factor = match MEMORY.iter().find(|(name, _)| *name == unit) {
+        Some((_, factor)) => *factor,
+        None if unit.is_empty() => 1,
+        None => return Err(no_unit(unit, MEMORY.iter().map(|(name, _)| *name))),
     };
     let bytes = (number * factor as f64).round();
     // Beyond 2^53 a float no longer counts single bytes, and no machine has as many.
@@ -113,30 +115,36 @@ pub fn size(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
-/// `99.9%` as 0.999.
-pub fn percentage(text: &str) -> Result<f64, String> {
-    let text = text.trim();
+fn no_unit<'a>(given: &str, units: impl Iterator<Item = &'a str>) -> String {
+    let units = units.collect::<Vec<_>>().join(", ");
+    match given {
+        "" => format!("the unit is missing; units are {units}"),
+        given => format!("`{given}` is not a unit; units are {units}"),
+    }
+}
+
+/// `99.9%`, or the ratio `0.999`, as 0.999. Not bounded: 125% is right in some places.
+pub fn percent(text: &str) -> Result<f64, String> {
     if text.starts_with('-') {
         return Err("a percentage cannot be negative".to_owned());
     }
     let (number, rest) = split_number(text)?;
-    match rest.trim() {
-        "%" if number <= 100.0 => Ok(number / 100.0),
-        "%" => Err("a percentage is at most 100%".to_owned()),
-        _ => Err("the percent sign is missing".to_owned()),
+    match rest {
+        // Not divided by 100: that would make 99.9 % a hair more than 999 of 1,000.
+        "%" => format!("{}e-2", text.trim_end_matches('%')).parse().map_err(|_| "it is no number".to_owned()),
+        "" => Ok(number),
+        other => Err(format!("`{other}` is not a percent sign")),
     }
 }
 
 /// `50/s`.
-pub fn rate(text: &str) -> Result<f64, String> {
-    let text = text.trim();
+fn rate(text: &str) -> Result<f64, String> {
     if text.starts_with('-') {
         return Err("a rate cannot be negative".to_owned());
     }
-    let (number, rest) = split_number(text)?;
-    match rest.trim() {
-        "/s" if number > 0.0 && number <= 1e6 => Ok(number),
-        "/s" => Err("a rate is more than 0/s and at most 1000000/s".to_owned()),
+    match split_number(text)? {
+        (number, "/s") if number > 0.0 && number <= 1e6 => Ok(number),
+        (_, "/s") => Err("a rate is more than 0/s and at most 1000000/s".to_owned()),
         _ => Err("a rate is a number followed by /s".to_owned()),
     }
 }
@@ -164,15 +172,15 @@ pub fn duration_range(text: &str) -> Result<ThinkTime, String> {
 /// `peak+5m`, or `peak` for its start: a phase's name and how long after its start.
 pub fn moment(text: &str) -> Result<(String, Duration), String> {
     let (phase, offset) = match text.split_once('+') {
-        Some((phase, offset)) => (phase.trim(), duration(offset)?),
-        None => (text.trim(), Duration::ZERO),
+        Some((phase, offset)) => (phase, duration(offset)?),
+        None => (text, Duration::ZERO),
     };
-    kebab_name(phase)?;
+    name(phase).map_err(|_| format!("`{phase}` cannot be the name of a phase"))?;
     Ok((phase.to_owned(), offset))
 }
 
 /// 1 to 64 of a-z, 0-9 and `-`, a letter first, no `-` at the end.
-pub fn kebab_name(text: &str) -> Result<(), String> {
+pub fn name(text: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let good = text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_lowercase())
@@ -180,11 +188,11 @@ pub fn kebab_name(text: &str) -> Result<(), String> {
         && text.chars().all(fits);
     match good {
         true => Ok(()),
-        false => Err(format!("`{text}` is not such a name")),
+        false => Err(format!("`{text}` is not a name")),
     }
 }
 
-/// As [`duration`] reads it: the two largest units that are not zero.
+/// As [`duration`] reads it, to the millisecond.
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let parts = [
@@ -197,7 +205,7 @@ pub fn show_duration(duration: Duration) -> String {
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
     match shown.is_empty() {
         true => "0s".to_owned(),
-        false => shown.join(" "),
+        false => shown.concat(),
     }
 }
 
@@ -221,7 +229,7 @@ mod tests {
     fn durations_add_up_their_parts() {
         assert_eq!(duration("10m"), Ok(Duration::from_mins(10)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("1m 30s"), duration("1.5m"));
+        assert_eq!(duration("1m30s"), duration("1.5m"));
         assert_eq!(duration("1h30m"), duration("90m"));
         assert_eq!(duration("0.1s"), Ok(Duration::from_millis(100)));
         assert_eq!(duration("0s"), Ok(Duration::ZERO));
@@ -233,13 +241,13 @@ mod tests {
         for (text, because) in [
             ("", "it is empty"),
             ("-5m", "a duration cannot be negative"),
-            ("5", "the unit is missing; units are ms, s, m, h and d"),
-            ("5 minutes", "the unit is missing; units are ms, s, m, h and d"),
-            ("5min", "`min` is not a unit; units are ms, s, m, h and d"),
+            ("5", "the unit is missing; units are ns, us, ms, s, m, h, d"),
+            ("5 minutes", "` minutes` is not a unit"),
+            ("5min", "`min` is not a unit"),
             ("fast", "`fast` does not begin with a number"),
             ("1..5s", "`1..5s` does not begin with a number"),
             ("31d", "a duration is at most 30d"),
-            ("20d 20d", "a duration is at most 30d"),
+            ("20d20d", "a duration is at most 30d"),
             ("99999999999999999999999999999999s", "does not begin with a number"),
         ] {
             let error = duration(text).expect_err(text);
@@ -250,23 +258,23 @@ mod tests {
     #[test]
     fn sizes_are_as_kubernetes_writes_them() {
         assert_eq!(size("6Gi"), Ok(6 << 30));
-        assert_eq!(size("512MiB"), Ok(512 << 20));
         assert_eq!(size("1.5G"), Ok(1_500_000_000));
         assert_eq!(size("1024"), Ok(1024));
-        assert!(size("6 gigs").is_err());
-        assert!(size("9999999Ti").is_err());
-        assert!(size("-1Gi").is_err());
+        for text in ["6 gigs", "6GiB", "9999999Ti", "-1Gi", ""] {
+            assert!(size(text).is_err(), "{text}");
+        }
     }
 
     #[test]
     fn percentages_rates_ranges_and_moments() {
-        assert_eq!(percentage("99.9%"), Ok(99.9 / 100.0));
-        assert!(percentage("101%").is_err());
-        assert!(percentage("99").is_err());
-        assert_eq!(rate("50/s"), Ok(50.0));
-        assert!(rate("0/s").is_err());
+        assert_eq!(percent("99.9%"), Ok(0.999));
+        assert_eq!(percent("0.5"), Ok(0.5));
+        assert!(percent("99 %").is_err());
         assert_eq!(ramp("60s"), Ok(Ramp::Over(Duration::from_mins(1))));
         assert_eq!(ramp("50/s"), Ok(Ramp::Rate(50.0)));
+        for text in ["0/s", "-1/s", "50/m", "/s", "50"] {
+            assert!(ramp(text).is_err(), "{text}");
+        }
         let think = duration_range("1s..5s").expect("parses");
         assert_eq!((think.min, think.max), (Duration::from_secs(1), Duration::from_secs(5)));
         assert!(duration_range("5s..1s").is_err());
@@ -277,7 +285,7 @@ mod tests {
 
     #[test]
     fn shown_durations_are_read_back() {
-        for text in ["0s", "250ms", "1m 30s", "2h", "1h 1m 1s 1ms"] {
+        for text in ["0s", "250ms", "1m30s", "2h", "1h1m1s1ms"] {
             assert_eq!(show_duration(duration(text).expect(text)), text);
         }
     }
