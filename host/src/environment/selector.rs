@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::observe::Labels;
 
-/// `app=postgres,tier in (app, db),!canary`: all requirements must hold. The empty selector matches
+/// `app=web,tier in (app, db),!canary`: all requirements must hold. The empty selector matches
 /// everything. The key `name` stands for the thing's own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
