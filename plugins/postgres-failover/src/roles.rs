@@ -29,13 +29,13 @@ impl Role {
         match self {
             Role::Primary { timeline } => format!("is the primary on timeline {timeline}"),
             Role::Standby => "is in recovery".to_owned(),
-            Role::Silent { because } => format!("does not answer ({because})"),
+            Role::Unknown { because } => format!("does not answer ({because})"),
         }
     }
 }
 
 pub(crate) fn ask(database: &Database) -> Role {
-    role(database).unwrap_or_else(|failure| Role::Silent { because: failure.to_string() })
+    role(database).unwrap_or_else(|because| Role::Unknown { because })
 }
 
 /// Asks every instance, by its name. One that cannot answer is not asked.
@@ -43,7 +43,7 @@ pub(crate) fn ask_all(config: &Config, instances: &[Instance]) -> Vec<(String, R
     let ask_one = |instance: &Instance| match instance.state {
         InstanceState::Running | InstanceState::Ready => ask(&config.database(&instance.name)),
         InstanceState::Pending | InstanceState::Terminating | InstanceState::Ended => {
-            Role::Silent { because: "it is not running".to_owned() }
+            Role::Unknown { because: Failure::Unreachable("it is not running".to_owned()) }
         }
     };
     instances.iter().map(|instance| (instance.name.clone(), ask_one(instance))).collect()

@@ -57,7 +57,7 @@ struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { misdeed: Misdeed::None, at_start: false, url: "/".to_owned(), depth: 500, count: 100_000 }
+        Config { misdeed: Misdeed::None, at_start: false, url: "/".to_owned(), depth: 2000, count: 100_000 }
     }
 }
 
