@@ -1,5 +1,6 @@
 //! Every file in `broken-configs/` must be refused, with a message that says where and what would
-//! be right. A line `# set: PATH=VALUE` in a case is given as `--set`, `# env: NAME` as `--env`.
+//! be right. A line `# set: PATH=VALUE` in a case is given as `--set`, `# env: NAME` as `--env`, `# time-scale:
+//! N` as `--time-scale`. What is read is in `broken-configs/snapshots/`.
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,14 @@ fn arguments(case: &Path) -> LoadOptions {
     }
 }
 
+/// What is printed about a case.
+fn refusal(case: &Path) -> String {
+    match load(case, &arguments(case)) {
+        Ok(_) => panic!("{} was accepted", case.display()),
+        Err(errors) => errors.to_string(),
+    }
+}
+
 #[test]
 fn each_is_refused_with_a_reason() {
     let cases = cases();
@@ -40,9 +49,7 @@ fn each_is_refused_with_a_reason() {
     settings.bind(|| {
         for case in cases {
             let name = case.file_stem().expect("a name").to_string_lossy().into_owned();
-            let refused = load(&case, &arguments(&case)).err();
-            let errors = refused.unwrap_or_else(|| panic!("{} was accepted", case.display()));
-            insta::assert_snapshot!(name, errors.to_string());
+            insta::assert_snapshot!(name, refusal(&case));
         }
     });
 }

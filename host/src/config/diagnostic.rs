@@ -77,7 +77,7 @@ pub struct ConfigErrors {
 
 impl ConfigErrors {
     /// Sorted by place, and each thing once.
-    pub(super) fn new(mut errors: Vec<Diagnostic>) -> Self {
+    pub fn new(mut errors: Vec<Diagnostic>) -> Self {
         errors.sort_by_key(Diagnostic::location);
         errors.dedup_by(|a, b| a.message == b.message && a.is_at_the_place_of(b));
         Self { errors }

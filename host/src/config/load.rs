@@ -188,6 +188,9 @@ mod tests {
         assert_eq!(here.faults[0].uses.plugin, "other-kill");
         assert_eq!(here.faults[0].uses.config["selector"], "app=other");
         assert_eq!(here.faults[0].uses.origin.path, "environments/here/faults/crash/config");
+        let error = here.sources.at_plugin(&here.faults[0].uses, "no");
+        let (_, line, _) = error.location().expect("a place");
+        assert!(RIGHT.lines().nth(line - 1).expect("a line").starts_with("faults.crash"));
         let there = LoadOptions { environment: Some("there".to_owned()), ..LoadOptions::default() };
         let there = load_text(RIGHT, &there).expect("right");
         assert_eq!(there.faults[0].uses.plugin, "kill");

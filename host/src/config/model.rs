@@ -153,6 +153,8 @@ pub struct PluginUse {
 #[derive(Debug, Clone, Default)]
 pub struct ConfigOrigin {
     pub path: String,
+    /// Where the plugin was named, likewise: an environment may swap one without the other.
+    pub plugin: String,
 }
 
 #[derive(Debug, Clone)]

@@ -86,7 +86,7 @@ pub(super) fn resolve(
 }
 
 fn uses(plugin: String, config: Map<String, Value>, path: &str) -> PluginUse {
-    let origin = ConfigOrigin { path: format!("{path}/config") };
+    let origin = ConfigOrigin { path: format!("{path}/config"), plugin: format!("{path}/plugin") };
     PluginUse { plugin, config: Value::Object(config), origin }
 }
 
@@ -218,9 +218,11 @@ fn swap(
         };
         if let Some(plugin) = &table.plugin {
             fault.uses.plugin = plugin.0.clone();
+            fault.uses.origin.plugin = format!("{path}/plugin");
         }
         if let Some(config) = &table.config {
-            fault.uses = uses(fault.uses.plugin.clone(), config.clone(), &path);
+            fault.uses.config = Value::Object(config.clone());
+            fault.uses.origin.path = format!("{path}/config");
         }
     }
 }

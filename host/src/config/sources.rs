@@ -91,6 +91,11 @@ impl Sources {
         Diagnostic { help: complaint.help.clone(), ..diagnostic }
     }
 
+    /// A diagnostic at where a plugin was named.
+    pub fn at_plugin(&self, uses: &PluginUse, message: &str) -> Diagnostic {
+        self.at(&format!("/{}", uses.origin.plugin), false, message)
+    }
+
     /// A diagnostic at what a JSON pointer from the root names.
     pub(super) fn at(&self, pointer: &str, key: bool, message: impl Into<String>) -> Diagnostic {
         self.texts.diagnostic(self.place(pointer, key), message)
