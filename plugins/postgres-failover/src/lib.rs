@@ -102,9 +102,12 @@ impl Fault for PostgresFailover {
             Some(_) => {}
         }
         Ok(match ask(&self.config.database(&victim.name)) {
-            Role::Silent { because } => Impact::proven(format!("{} does not answer: {because}", victim.name)),
+            // An answer that is an error is an answer.
+            Role::Unknown { because } if because.is_silence() || matches!(because, Failure::NotFound(_)) => {
+                Impact::proven(format!("{} does not answer: {because}", victim.name))
+            }
             role if clock::now().saturating_sub(at) < BITES_WITHIN => {
-                Impact::not_yet(format!("{} still {}", victim.name, role.words()))
+                Impact::not_yet(format!("{} {}", victim.name, role.words()))
             }
             role => Impact::absent(format!("{} {}", victim.name, role.words())),
         })
@@ -155,7 +158,7 @@ impl PostgresFailover {
         let answers: Vec<_> = roles.iter().map(|(name, role)| format!("{name} {}", role.words())).collect();
         let mut primaries = roles.iter().zip(&instances).filter_map(|((_, role), instance)| match role {
             Role::Primary { timeline } => Some((instance, *timeline)),
-            Role::Standby | Role::Silent { .. } => None,
+            Role::Standby | Role::Unknown { .. } => None,
         });
         let (Some((instance, timeline)), None) = (primaries.next(), primaries.next()) else {
             let answers = if answers.is_empty() { "no instance".to_owned() } else { answers.join("; ") };

@@ -18,8 +18,9 @@ pub(crate) enum Role {
         timeline: u64,
     },
     Standby,
-    Silent {
-        because: String,
+    /// Nobody answered, or not this question.
+    Unknown {
+        because: Failure,
     },
 }
 

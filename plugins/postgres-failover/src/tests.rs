@@ -118,6 +118,8 @@ fn silence_of_the_victim_proves_the_effect() {
     let strike = fault.aim().expect("an aim");
     fault.inject(&strike).expect("a strike");
     assert_eq!(fault.effect().expect("an impact").bite, Bite::NotYet);
+    host.sql_now("pg-1", ROLE, Err(Failure::Conflict("the database system is starting up".to_owned())));
+    assert_eq!(fault.effect().expect("an impact").bite, Bite::NotYet);
     host.sql_now("pg-1", ROLE, silence());
     let impact = fault.effect().expect("an impact");
     assert_eq!(impact.bite, Bite::Proven);
