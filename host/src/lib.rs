@@ -26,3 +26,5 @@ pub mod capability;
 pub mod config;
 pub mod environment;
 pub mod observe;
+pub mod report;
+pub mod terminal;

@@ -8,6 +8,7 @@
 
 mod clock;
 mod event;
+pub mod figures;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod histogram;

@@ -1,9 +1,13 @@
 //! One fault, from its aim to the steady state after it.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::observe::{Bite, FaultChange, Nanos, Outage, OutageSeen, PlannedFault, Victim, When};
 
 /// What is known of one fault.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct FaultSeen {
     pub name: String,
     pub plugin: String,
@@ -34,7 +38,8 @@ pub struct FaultSeen {
 }
 
 /// A step on the way back.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct StepSeen {
     pub name: String,
     pub at: When,
@@ -50,7 +55,7 @@ impl FaultSeen {
             recover_within: plan.recover_within,
             planned_at: Some(plan.at),
             planned: true,
-            because: "it has not struck yet".to_owned(),
+            because: "its moment did not come".to_owned(),
             ..Self::unplanned(&plan.name)
         }
     }

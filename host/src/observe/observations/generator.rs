@@ -1,5 +1,8 @@
 //! Whether the load generator itself held the load back.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{
     Observations,
     spans::{SECOND, Span},
@@ -16,7 +19,8 @@ const LATE: f64 = 0.01;
 const DISTURBED: f64 = 0.01;
 
 /// What the generator needed.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct GeneratorSeen {
     pub bottleneck: bool,
     pub because: String,
@@ -47,8 +51,7 @@ impl Observations {
         let (mut lags, mut cpu, mut disturbed) = (Vec::with_capacity(told.len()), 0_u64, 0_u64);
         for (_, second) in &told {
             let requests: u64 = second
-                .rows
-                .iter()
+                .rows()
                 .fold(0, |sum, row| sum.saturating_add(row.successes).saturating_add(row.failed()));
             let late = second.late_sends as f64 > LATE * requests as f64;
             disturbed += u64::from(late || second.lag > LAG);

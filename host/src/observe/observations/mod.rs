@@ -19,6 +19,9 @@ mod workloads;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use std::collections::BTreeMap;
 
 pub use faults::{FaultSeen, StepSeen};
@@ -57,7 +60,8 @@ pub struct Observations {
 }
 
 /// A phase as it came to pass.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct PhaseSeen {
     pub name: String,
     pub users: u32,
@@ -67,7 +71,8 @@ pub struct PhaseSeen {
 }
 
 /// The steady state, at a check that came out otherwise than the one before.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct SteadySeen {
     pub at: Nanos,
     pub holds: bool,
@@ -75,7 +80,8 @@ pub struct SteadySeen {
 }
 
 /// Something noticed, and how often the same was told.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct FindingSeen {
     pub at: Nanos,
     pub source: String,
@@ -85,14 +91,16 @@ pub struct FindingSeen {
 }
 
 /// Something that could not be put back.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct RestoreFailure {
     pub what: String,
     pub because: String,
 }
 
 /// How the run ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Ended {
     pub at: Nanos,
     pub outcome: RunOutcome,

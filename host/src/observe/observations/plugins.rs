@@ -1,5 +1,8 @@
 //! Plugins: which ones there are, what they logged, how they failed, and their own figures.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use std::collections::BTreeMap;
 
 use super::Observations;
@@ -9,7 +12,8 @@ use crate::observe::{Interval, Level, Nanos, PluginFailureKind, Sparse};
 const MOST_LINES: usize = 200;
 
 /// A plugin that was loaded.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct PluginSeen {
     /// What the run config calls it.
     pub name: String,
@@ -19,7 +23,8 @@ pub struct PluginSeen {
 }
 
 /// Calls into one plugin that went wrong in one way.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct PluginFailures {
     pub plugin: String,
     pub call: String,
@@ -31,7 +36,8 @@ pub struct PluginFailures {
 }
 
 /// A warning or an error of a plugin's log.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct LoggedLine {
     pub at: Nanos,
     pub plugin: String,
@@ -40,7 +46,8 @@ pub struct LoggedLine {
 }
 
 /// A yes-or-no observation of a plugin's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct OwnCheck {
     pub name: String,
     pub passed: u64,

@@ -137,7 +137,7 @@ pub struct Point {
 
 /// Successes and failures of the selected endpoints in one second.
 fn counts(second: &Second, selected: &BTreeSet<u32>) -> (u64, u64) {
-    second.rows.iter().filter(|row| selected.contains(&row.endpoint)).fold((0, 0), |(good, bad), row| {
+    second.rows_of(selected).fold((0, 0), |(good, bad), row| {
         (u64::saturating_add(good, row.successes), u64::saturating_add(bad, row.failed()))
     })
 }
@@ -180,7 +180,7 @@ impl Observations {
                 } else {
                     totals.bad_windows += 1;
                 }
-                for row in second.rows.iter().filter(|row| selected.contains(&row.endpoint)) {
+                for row in second.rows_of(&selected) {
                     row.add_response(&mut responses);
                     for (class, count) in &row.failures {
                         let sum = errors.entry(*class).or_default();
@@ -272,7 +272,7 @@ impl Observations {
         let selected = self.select(filter);
         for range in self.resolve(span)?.ranges {
             for (_, second) in self.seconds.within(range) {
-                second.rows.iter().filter(|row| selected.contains(&row.endpoint)).for_each(&mut tell);
+                second.rows_of(&selected).for_each(&mut tell);
             }
         }
         Ok(())
@@ -340,11 +340,7 @@ fn value<'a>(
     };
     let mut merged = histogram();
     for second in told {
-        second
-            .rows
-            .iter()
-            .filter(|row| selected.contains(&row.endpoint))
-            .for_each(|row| row.add_response(&mut merged));
+        second.rows_of(selected).for_each(|row| row.add_response(&mut merged));
     }
     percentile(&merged, quantile).map(|nanos| nanos as f64)
 }

@@ -1,6 +1,10 @@
 //! The load, second by second.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
 
 use super::spans::SECOND;
 use crate::observe::{
@@ -23,7 +27,8 @@ pub(super) struct Second {
     pub(super) cpu: u64,
     pub(super) lag: Nanos,
     pub(super) late_sends: u64,
-    pub(super) rows: Vec<Row>,
+    /// By endpoint.
+    rows: Vec<Row>,
     stretches: Vec<Stretch>,
 }
 
@@ -75,6 +80,20 @@ impl Row {
     }
 }
 
+impl Second {
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter()
+    }
+
+    /// The rows of some endpoints. Found one by one, because reports ask for each of many alone.
+    pub(super) fn rows_of<'a>(&'a self, selected: &'a BTreeSet<u32>) -> impl Iterator<Item = &'a Row> {
+        selected.iter().flat_map(|endpoint| {
+            let start = self.rows.partition_point(|row| row.endpoint < *endpoint);
+            self.rows[start..].iter().take_while(move |row| row.endpoint == *endpoint)
+        })
+    }
+}
+
 impl Seconds {
     /// Adds what one teller has to say of a second; several may.
     pub(super) fn add(&mut self, interval: &Interval) {
@@ -87,6 +106,7 @@ impl Seconds {
         second.lag = second.lag.max(interval.generator.lag_p99);
         second.late_sends = second.late_sends.saturating_add(interval.generator.late_sends);
         second.rows.extend(interval.endpoints.iter().map(Row::of));
+        second.rows.sort_by_key(|row| row.endpoint);
         second.stretches.extend(interval.stretches.iter().cloned());
     }
 

@@ -70,9 +70,14 @@ fn touched(time: &Range<Nanos>) -> Range<u64> {
 }
 
 impl Observations {
-    /// Until when the load is known second by second; beyond it nothing can be called empty.
+    /// Until when requests are known: the end of the latest second that was told.
     pub fn observed_until(&self) -> Nanos {
-        let told = self.seconds.last().map_or(0, |second| (second + 1).saturating_mul(SECOND));
+        self.seconds.last().map_or(0, |second| second.saturating_add(1).saturating_mul(SECOND))
+    }
+
+    /// Beyond this nothing can be called empty: while load runs, seconds are told with some delay.
+    fn known_until(&self) -> Nanos {
+        let told = self.observed_until();
         if self.load_ended.is_some() || self.ended.is_some() { self.latest.max(told) } else { told }
     }
 
@@ -80,7 +85,7 @@ impl Observations {
     pub fn whole(&self) -> Option<Range<Nanos>> {
         let first = self.phases.first()?;
         let last = self.phases.last()?;
-        let end = last.end.or(self.load_ended).unwrap_or(Nanos::MAX).min(self.observed_until());
+        let end = last.end.or(self.load_ended).unwrap_or(Nanos::MAX).min(self.known_until());
         Some(first.start..end.max(first.start))
     }
 
@@ -112,7 +117,7 @@ impl Observations {
                 Err(QueryError::Invalid(format!("a span ends before it starts: {start} ns to {end} ns")))
             }
             Span::Between(start, end) => {
-                let end = (*end).min(self.observed_until()).max(*start);
+                let end = (*end).min(self.known_until()).max(*start);
                 Ok(Seconds::new(vec![touched(&(*start..end))], *start..end))
             }
         }
@@ -130,7 +135,7 @@ impl Observations {
         };
         let phase = &self.phases[index];
         let next = self.phases.get(index + 1).map(|next| next.start);
-        let ended = phase.end.or(next).or(self.load_ended).unwrap_or(Nanos::MAX).min(self.observed_until());
+        let ended = phase.end.or(next).or(self.load_ended).unwrap_or(Nanos::MAX).min(self.known_until());
         let clip = phase.start..ended.max(phase.start);
         let mut seconds = touched(&clip);
         if let Some(next) = next {

@@ -1,5 +1,8 @@
 //! What instances and bounded groups used.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{
     Observations,
     spans::{QueryError, SECOND, Span},
@@ -33,7 +36,8 @@ impl Reading {
 }
 
 /// What one subject used over a span.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct UsageSeen {
     /// Instance, or `(group) NAME`.
     pub subject: String,

@@ -1,12 +1,16 @@
 //! Replicas, restarts and quotas.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use std::collections::BTreeSet;
 
 use super::Observations;
 use crate::observe::{InstanceChange, InstanceEvent, Nanos};
 
 /// What a workload's counts became.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct ReplicaPoint {
     pub at: Nanos,
     pub desired: u32,
@@ -15,7 +19,8 @@ pub struct ReplicaPoint {
 }
 
 /// What is known of one workload.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct WorkloadSeen {
     pub workload: String,
     /// At every change.
@@ -26,7 +31,8 @@ pub struct WorkloadSeen {
 }
 
 /// A bound on a group and when it came; absent bounds are none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct QuotaSeen {
     pub at: Nanos,
     pub group: String,
