@@ -3,5 +3,7 @@
 //! Each file checks the grant, journals the inverse where something will change, and then acts,
 //! through one of the [`ports`]. Nothing here is reached except through a linker.
 
-pub mod observations;
+mod observations;
 pub mod ports;
+
+pub use observations::Reader;

@@ -11,15 +11,15 @@ use crate::observe::{
 
 /// The observations that one instance of an assertion sees: they do not change under its eyes.
 #[derive(Debug, Clone)]
-pub struct View(Arc<Observations>);
+pub struct Reader(Arc<Observations>);
 
-impl View {
+impl Reader {
     pub fn new(known: Arc<Observations>) -> Self {
         Self(known)
     }
 }
 
-impl wit::Host for View {
+impl wit::Host for Reader {
     fn summary(
         &mut self,
         filter: wit::Filter,
@@ -248,8 +248,8 @@ mod tests {
     use super::*;
     use crate::observe::fixtures;
 
-    fn view() -> View {
-        View::new(Arc::new(fixtures::observations()))
+    fn reader() -> Reader {
+        Reader::new(Arc::new(fixtures::observations()))
     }
 
     fn all() -> wit::Filter {
@@ -258,29 +258,29 @@ mod tests {
 
     #[test]
     fn answers_what_was_observed() {
-        let mut view = view();
-        let totals = view.summary(all(), wit::Span::Whole, 0.0).unwrap().unwrap();
+        let mut reader = reader();
+        let totals = reader.summary(all(), wit::Span::Whole, 0.0).unwrap().unwrap();
         assert_eq!(totals.errors, [("refused".to_owned(), 144)]);
-        let faults = view.faults().unwrap();
+        let faults = reader.faults().unwrap();
         assert_eq!(faults[0].victims, ["store-0 (primary)"]);
         assert!(faults[0].unaided);
         assert_eq!(faults[0].users[1].group, "reads");
         assert_eq!(faults[1].struck, None);
-        assert_eq!(view.audits().unwrap()[0].lost, 1);
-        assert!(view.findings().unwrap()[0].message.starts_with("tenant-quota: "));
-        assert!(!view.generator().unwrap().bottleneck);
-        assert_eq!(view.workloads().unwrap().len(), 2);
-        assert_eq!(view.usage(wit::Span::Whole).unwrap().unwrap().len(), 3);
+        assert_eq!(reader.audits().unwrap()[0].lost, 1);
+        assert!(reader.findings().unwrap()[0].message.starts_with("tenant-quota: "));
+        assert!(!reader.generator().unwrap().bottleneck);
+        assert_eq!(reader.workloads().unwrap().len(), 2);
+        assert_eq!(reader.usage(wit::Span::Whole).unwrap().unwrap().len(), 3);
     }
 
     #[test]
     fn tells_unknown_names_from_wrong_questions() {
-        let mut view = view();
-        let unknown = view.summary(all(), wit::Span::Fault("flood".to_owned()), 0.0).unwrap();
+        let mut reader = reader();
+        let unknown = reader.summary(all(), wit::Span::Fault("flood".to_owned()), 0.0).unwrap();
         assert!(matches!(unknown, Err(types::Failure::NotFound(_))));
-        let wrong = view.series(all(), wit::Span::Whole, wit::Metric::Users, 1).unwrap();
+        let wrong = reader.series(all(), wit::Span::Whole, wit::Metric::Users, 1).unwrap();
         assert!(matches!(wrong, Err(types::Failure::Invalid(_))));
-        let percentiles = view
+        let percentiles = reader
             .percentiles(all(), wit::Span::OutsideFaults, wit::Latency::Response, vec![50.0, 95.0])
             .unwrap();
         assert!(percentiles.unwrap().iter().all(Option::is_some));

@@ -17,13 +17,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
 use self::{notable::Notable, status::Status};
-use crate::observe::{Clock, Live, Nanos, Stream, Subscription, figures, nanos};
+use crate::observe::{Clock, Live, Nanos, Subscription, figures, nanos};
 
-pub use verdict::verdict;
+pub use verdict::{print_verdict, verdict};
 
 /// How much of the run is shown while it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+enum Mode {
     /// Nothing.
     Quiet,
     /// Lines.
@@ -34,7 +34,7 @@ pub enum Mode {
 
 impl Mode {
     /// What suits standard error.
-    pub fn detect(quiet: bool) -> Self {
+    fn detect(quiet: bool) -> Self {
         match (quiet, io::stderr().is_terminal()) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Status,
@@ -59,14 +59,19 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows everything from now on. Must be called on a runtime.
-    pub fn start(stream: &Stream, live: Live, mode: Mode) -> Self {
+    /// Shows everything from now on, as suits standard error. Must be called on a runtime.
+    pub fn follow(live: &Live, quiet: bool) -> Self {
+        Self::start(live, Mode::detect(quiet))
+    }
+
+    fn start(live: &Live, mode: Mode) -> Self {
+        let stream = live.stream();
         let screen: Box<dyn Screen> = match mode {
             Mode::Quiet => return Self { task: None },
             Mode::Plain => Box::new(Lines),
             Mode::Status => Box::new(Drawn::new()),
         };
-        let task = show(stream.subscribe(), live, stream.clock(), mode, screen);
+        let task = show(stream.subscribe(), live.clone(), stream.clock(), mode, screen);
         Self { task: Some(tokio::spawn(task)) }
     }
 
@@ -190,7 +195,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::observe::fixtures;
+    use crate::observe::{Stream, fixtures};
 
     #[derive(Clone, Default)]
     struct Paper(Arc<Mutex<Vec<String>>>);
@@ -229,7 +234,7 @@ mod tests {
     async fn quiet_shows_nothing_and_ends() {
         let stream = Stream::new(Clock::start());
         let live = Live::follow(&stream).unwrap();
-        Progress::start(&stream, live, Mode::Quiet).finish().await;
+        Progress::start(&live, Mode::Quiet).finish().await;
         stream.close();
     }
 }

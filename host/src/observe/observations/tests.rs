@@ -1,3 +1,5 @@
+//! The model against made-up runs.
+
 use super::*;
 use crate::observe::{
     Event, Fact, Outage,

@@ -1,9 +1,9 @@
 //! `report.md`: the whole run on one page, the verdict first.
 
 mod about;
-mod faults;
-mod load;
 mod promises;
+mod recovery;
+mod requests;
 mod target;
 mod text;
 
@@ -14,8 +14,8 @@ pub(super) fn page(summary: &Summary) -> String {
     let sections = [
         about::title(summary),
         promises::section(summary),
-        faults::section(summary),
-        load::section(summary),
+        recovery::section(summary),
+        requests::section(summary),
         target::section(summary),
         about::plugins(summary),
         about::findings(summary),
