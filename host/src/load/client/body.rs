@@ -1,0 +1,132 @@
+//! Reading an answer's body to its end, and unpacking it.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use http::{HeaderMap, header::CONTENT_ENCODING};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+
+use crate::observe::ErrorClass;
+
+use super::{connection::Connection, failure::Failure};
+
+/// Reads a body to its end. One that is longer than `limit` is an error of the peer.
+pub(super) async fn read(
+    connection: &mut Connection,
+    body: Incoming,
+    limit: u64,
+) -> Result<Vec<u8>, Failure> {
+    let mut body = body;
+    if body.size_hint().lower() > limit {
+        return Err(too_long(connection, limit));
+    }
+    let mut whole: Vec<u8> = Vec::new();
+    while !body.is_end_stream() {
+        let frame = match connection.drive(body.frame()).await {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Err(Failure::exchanging(&connection.origin.place(), &error)),
+            None => break,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() as u64 + data.len() as u64 > limit {
+            return Err(too_long(connection, limit));
+        }
+        append(&mut whole, data);
+    }
+    Ok(whole)
+}
+
+/// The first piece is often all, and then need not be copied.
+fn append(whole: &mut Vec<u8>, data: Bytes) {
+    if whole.is_empty() {
+        *whole = data.into();
+    } else {
+        whole.extend_from_slice(&data);
+    }
+}
+
+fn too_long(connection: &Connection, limit: u64) -> Failure {
+    Failure::new(
+        ErrorClass::Protocol,
+        format!("{}: the body is over the limit of {limit} bytes", connection.origin.place()),
+    )
+}
+
+/// Undoes what `content-encoding` says was done. What came without or in another encoding stays.
+pub(super) fn unpack(headers: &HeaderMap, body: Vec<u8>, limit: u64) -> Result<Vec<u8>, Failure> {
+    let Some(encoding) = headers.get(CONTENT_ENCODING) else { return Ok(body) };
+    // An answer to HEAD names an encoding and has nothing in it.
+    if body.is_empty() {
+        return Ok(body);
+    }
+    match encoding.as_bytes().to_ascii_lowercase().as_slice() {
+        b"gzip" | b"x-gzip" => read_bounded(MultiGzDecoder::new(body.as_slice()), "gzip", limit),
+        // Named after a format that it is not: some send zlib's, as they should, some the bare one.
+        b"deflate" if body[0] & 0x0f == 8 => {
+            read_bounded(ZlibDecoder::new(body.as_slice()), "deflate", limit)
+        }
+        b"deflate" => read_bounded(DeflateDecoder::new(body.as_slice()), "deflate", limit),
+        _ => Ok(body),
+    }
+}
+
+fn read_bounded(reader: impl Read, encoding: &str, limit: u64) -> Result<Vec<u8>, Failure> {
+    let mut whole = Vec::new();
+    match reader.take(limit.saturating_add(1)).read_to_end(&mut whole) {
+        Ok(length) if length as u64 > limit => Err(Failure::new(
+            ErrorClass::Protocol,
+            format!("the {encoding} body unpacks to more than the limit of {limit} bytes"),
+        )),
+        Ok(_) => Ok(whole),
+        Err(error) => Err(Failure::new(ErrorClass::Protocol, format!("broken {encoding} body: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{
+        Compression,
+        write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+    };
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn unpacked(encoding: &'static str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        unpack(&HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(encoding))]), body, 1_000)
+    }
+
+    fn text(length: usize) -> Vec<u8> {
+        b"assay ".iter().copied().cycle().take(length).collect()
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).expect("to memory");
+        encoder.finish().expect("to memory")
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked() {
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+        zlib.write_all(&text(500)).expect("to memory");
+        let mut bare = DeflateEncoder::new(Vec::new(), Compression::default());
+        bare.write_all(&text(500)).expect("to memory");
+        assert_eq!(unpacked("gzip", gzip(&text(500))), Ok(text(500)));
+        assert_eq!(unpacked("deflate", zlib.finish().expect("to memory")), Ok(text(500)));
+        assert_eq!(unpacked("Deflate", bare.finish().expect("to memory")), Ok(text(500)));
+        assert_eq!(unpacked("identity", text(5)), Ok(text(5)));
+        assert_eq!(unpacked("gzip", Vec::new()), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_cannot_be_unpacked_is_the_peers_error() {
+        for body in [gzip(&text(1_001)), b"not gzip".to_vec(), gzip(&text(500))[..20].to_vec()] {
+            assert_eq!(unpacked("gzip", body).map_err(|failure| failure.class), Err(ErrorClass::Protocol));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a request has no answer, in the classes that reports know.
+
+use std::{error::Error, io};
+
+use assay_bindings::imports::http;
+use rustix::io::Errno;
+
+use crate::observe::ErrorClass;
+
+/// A request that was sent, or would have been, and got no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{because}")]
+pub(super) struct Failure {
+    pub class: ErrorClass,
+    pub because: String,
+}
+
+impl Failure {
+    pub(super) fn new(class: ErrorClass, because: impl Into<String>) -> Self {
+        Self { class, because: because.into() }
+    }
+
+    /// Of opening a connection.
+    pub(super) fn connecting(place: &str, error: &io::Error) -> Self {
+        let class = match error.kind() {
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => ErrorClass::Reset,
+            io::ErrorKind::TimedOut => ErrorClass::ConnectTimeout,
+            // Refused by the peer, by a router on the way (no such host or network), or by this
+            // machine; the text says which.
+            _ => ErrorClass::Refused,
+        };
+        let own = match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::ADDRNOTAVAIL) => ": the generator itself has no local port left",
+            Some(Errno::MFILE | Errno::NFILE) => ": the generator itself has no file descriptor left",
+            _ => "",
+        };
+        Self::new(class, format!("{place}: {error}{own}"))
+    }
+
+    /// Of a TLS handshake.
+    pub(super) fn shaking_hands(place: &str, error: &io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(inner) => Self::new(ErrorClass::Tls, format!("{place}: {inner}")),
+            None => Self::new(ErrorClass::Reset, format!("{place}: during the TLS handshake: {error}")),
+        }
+    }
+
+    /// Of an exchange on a connection.
+    pub(super) fn exchanging(place: &str, error: &hyper::Error) -> Self {
+        let class = if error.is_parse() {
+            ErrorClass::Protocol
+        } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+            ErrorClass::Reset
+        } else {
+            match cause::<io::Error>(error).map(io::Error::kind) {
+                // What the parsers of chunks and lengths answer with.
+                Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => ErrorClass::Protocol,
+                Some(_) => ErrorClass::Reset,
+                None => ErrorClass::Protocol,
+            }
+        };
+        // The library's text names only the outermost circumstance.
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::new(class, format!("{place}: {error}{cause}"))
+    }
+
+    /// As the plugin gets it.
+    pub(super) fn into_error(self) -> http::Error {
+        let because = self.because;
+        match self.class {
+            ErrorClass::NameResolution => http::Error::NameResolution(because),
+            ErrorClass::Refused => http::Error::Refused(because),
+            ErrorClass::Reset => http::Error::Reset(because),
+            ErrorClass::ConnectTimeout => http::Error::ConnectTimeout(because),
+            ErrorClass::Timeout => http::Error::Timeout(because),
+            ErrorClass::Tls => http::Error::Tls(because),
+            // The last two are judgements on an answer, which a failure does not have.
+            ErrorClass::Protocol | ErrorClass::Expectation | ErrorClass::Check => {
+                http::Error::Protocol(because)
+            }
+        }
+    }
+}
+
+/// The first cause of that type.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(wanted) = error.downcast_ref() {
+            return Some(wanted);
+        }
+        next = error.source();
+    }
+    None
+}

@@ -1,0 +1,392 @@
+//! The virtual users' HTTP client.
+//!
+//! One client is one browser: a jar of cookies and a few connections of its own, nothing shared
+//! with other users but what they trust. Every hop of a request is a sample; the last one is held
+//! back until the plugin let go of the answer, so that it can still turn it into a failure.
+//!
+//! # Layout
+//!
+//! * `request` checks what a plugin asks for, `redirect` reads where an answer leads.
+//! * `exchange` carries out one hop on a `connection`, which goes over a `wire`.
+//! * `body` reads and unpacks answers, `cookies` keeps the jar.
+//! * `failure` names what can go wrong.
+
+mod body;
+mod connection;
+mod cookies;
+mod exchange;
+mod failure;
+mod redirect;
+mod request;
+mod tls;
+mod wire;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use assay_bindings::{Response, imports::http as wit};
+use futures::{StreamExt, future::BoxFuture, stream};
+use http::{
+    HeaderMap, HeaderValue, Request, StatusCode,
+    header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, SET_COOKIE, USER_AGENT},
+};
+use rustls::ClientConfig;
+use url::{Position, Url};
+
+use crate::{
+    capability::ports::Browser,
+    observe::{Clock, ErrorClass, Nanos},
+};
+
+use super::{
+    recorder::{Flight, Landing, Recorder, Sample},
+    scope::Scope,
+};
+use connection::{Connection, Origin};
+use cookies::Cookies;
+use exchange::{Answer, Meter, Terms};
+use failure::Failure;
+use request::Checked;
+
+pub use tls::trust;
+
+/// Most requests of one `send-all`, and most connections that it may use.
+const MOST_AT_ONCE: usize = 64;
+const MOST_CONNECTIONS: u32 = 16;
+
+/// Who decides where requests may go; a refusal says what grant is missing.
+pub type Granted = Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>;
+
+/// What all clients of one plugin have in common.
+#[derive(Clone)]
+pub struct ClientOptions {
+    pub clock: Clock,
+    /// Scheme, host and port of the target.
+    pub base_url: Url,
+    /// Asked for every hop.
+    pub granted: Granted,
+    pub tls: Arc<ClientConfig>,
+    /// Most bytes of an answer's body, unpacked.
+    pub body_limit: u64,
+}
+
+/// One browser.
+pub struct Client {
+    options: Arc<ClientOptions>,
+    /// The target without a trailing slash, to put paths behind.
+    base: String,
+    /// Where samples go; a client without one records nothing.
+    scope: Option<Arc<Scope>>,
+    /// Behind a lock because requests sent at once share it; never held across a wait.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    cookies: Cookies,
+    idle: Vec<Connection>,
+    /// Samples that the plugin may still turn into failures, by handle.
+    held: Vec<(u64, Sample)>,
+    next_handle: u64,
+}
+
+impl Client {
+    /// A client whose requests count as what `scope` says.
+    pub fn recorded(options: Arc<ClientOptions>, scope: Arc<Scope>) -> Self {
+        Self::new(options, Some(scope))
+    }
+
+    /// A client that records nothing.
+    pub fn silent(options: Arc<ClientOptions>) -> Self {
+        Self::new(options, None)
+    }
+
+    fn new(options: Arc<ClientOptions>, scope: Option<Arc<Scope>>) -> Self {
+        let base = options.base_url[..Position::BeforePath].to_owned();
+        Self { options, base, scope, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recorder(&self) -> Option<&Recorder> {
+        self.scope.as_deref().map(|scope| &**scope.recorder())
+    }
+
+    /// A request with all its redirects.
+    async fn journey(&self, request: wit::Request, deadline: Nanos) -> Result<Response, wit::Error> {
+        let mut request = Checked::new(request, &self.base).map_err(wit::Error::Invalid)?;
+        (self.options.granted)(&request.url).map_err(wit::Error::Denied)?;
+        let clock = self.options.clock;
+        let deadline = deadline.min(clock.now().saturating_add(crate::observe::nanos(request.timeout)));
+        let mut hop = 0;
+        loop {
+            let flight = self.scope.as_deref().map(|scope| {
+                let endpoint = scope.endpoint(&request.sample_name(hop));
+                scope.recorder().begin(endpoint, scope.take_intended(), deadline)
+            });
+            let begun = clock.now();
+            let mut meter = Meter::default();
+            let until = clock.instant(deadline);
+            let exchanged = tokio::time::timeout_at(until.into(), self.exchange(&request, &mut meter)).await;
+            let (sent, received) = meter.bytes();
+            let landing = Landing { bytes_sent: sent, bytes_received: received, ..Landing::default() };
+            let answer = match exchanged {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(failure)) => return Err(self.failed(flight, landing, failure)),
+                Err(_) => {
+                    let waited = Duration::from_nanos(clock.now().saturating_sub(begun));
+                    let because =
+                        format!("{}: no whole answer after {waited:.1?}", origin(&request.url).place());
+                    return Err(self.failed(flight, landing, Failure::new(ErrorClass::Timeout, because)));
+                }
+            };
+            let service = clock.now().saturating_sub(begun);
+            self.keep_cookies(&answer.headers, &request.url);
+            let landing = Landing { status: Some(answer.status.as_u16()), ..landing };
+
+            let next = redirect::redirect(answer.status, &answer.headers, &request.method, &request.url);
+            if let Some(next) = next.filter(|_| hop < request.redirects) {
+                if let (Some(flight), Some(recorder)) = (flight, self.recorder()) {
+                    recorder.record(flight.land(landing));
+                }
+                (self.options.granted)(&next.url).map_err(wit::Error::Denied)?;
+                if origin(&next.url) != origin(&request.url) {
+                    request.drop_secrets();
+                }
+                if next.method != request.method {
+                    request.drop_body();
+                }
+                (request.url, request.method) = (next.url, next.method);
+                hop += 1;
+                continue;
+            }
+
+            let unmet = unmet(&request.expect, answer.status, &answer.body);
+            let failure = unmet.is_some().then_some(ErrorClass::Expectation);
+            let sample = flight.map(|flight| flight.land(Landing { failure, ..landing }));
+            if let (Some(sample), Some(because), Some(recorder)) = (sample, unmet, self.recorder()) {
+                recorder.explain(sample.endpoint, ErrorClass::Expectation, &because);
+            }
+            return Ok(Response {
+                status: answer.status.as_u16(),
+                url: request.url.into(),
+                headers: listed(&answer.headers),
+                body: answer.body,
+                service_time: sample.map_or(service, |sample| sample.service()),
+                sample: sample.map(|sample| self.hold(sample)),
+            });
+        }
+    }
+
+    /// One hop.
+    async fn exchange(&self, request: &Checked, meter: &mut Meter) -> Result<Answer, Failure> {
+        let origin = origin(&request.url);
+        let kept = self.take_connection(&origin).await;
+        let terms = Terms {
+            origin: &origin,
+            tls: &self.options.tls,
+            connect_timeout: request.connect_timeout,
+            body_limit: self.options.body_limit,
+        };
+        let message = self.message(request)?;
+        let (answer, connection) = exchange::exchange(kept, message, &terms, meter).await;
+        if let Some(connection) = connection {
+            let mut state = self.state();
+            if state.idle.len() < MOST_CONNECTIONS as usize {
+                state.idle.push(connection);
+            }
+        }
+        answer
+    }
+
+    /// A kept connection to there that the peer has not closed.
+    async fn take_connection(&self, origin: &Origin) -> Option<Connection> {
+        loop {
+            let mut connection = {
+                let mut state = self.state();
+                let place = state.idle.iter().rposition(|connection| connection.origin == *origin)?;
+                state.idle.swap_remove(place)
+            };
+            if connection.is_ready().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// The request as it goes over the wire: the plugin's headers, and the host's own where the
+    /// plugin gave none of that name.
+    fn message(&self, request: &Checked) -> Result<Request<http_body_util::Full<bytes::Bytes>>, Failure> {
+        let target = &request.url[Position::BeforePath..Position::AfterQuery];
+        let mut message = Request::new(http_body_util::Full::new(request.body.clone()));
+        *message.method_mut() = request.method.clone();
+        // Neither can fail: the URL was parsed, and what is left of it is ASCII.
+        let odd = |text: &str| Failure::new(ErrorClass::Protocol, format!("`{text}` cannot be sent"));
+        *message.uri_mut() = target.parse().map_err(|_| odd(target))?;
+        let host = &request.url[Position::BeforeHost..Position::AfterPort];
+        let host = HeaderValue::from_str(host).map_err(|_| odd(host))?;
+
+        let headers = message.headers_mut();
+        for (name, value) in &request.headers {
+            headers.append(name, value.clone());
+        }
+        let mut default = |name: http::HeaderName, value: HeaderValue| {
+            headers.entry(name).or_insert(value);
+        };
+        default(HOST, host);
+        default(USER_AGENT, HeaderValue::from_static(concat!("assay/", env!("CARGO_PKG_VERSION"))));
+        default(ACCEPT, HeaderValue::from_static("*/*"));
+        default(ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
+        if let Some(cookies) = self.state().cookies.header(&request.url)
+            && let Ok(cookies) = HeaderValue::from_maybe_shared(bytes::Bytes::from(cookies))
+        {
+            // What the plugin gave itself goes along, in a header of its own.
+            headers.append(COOKIE, cookies);
+        }
+        Ok(message)
+    }
+
+    fn keep_cookies(&self, headers: &HeaderMap, url: &Url) {
+        if headers.contains_key(SET_COOKIE) {
+            let mut state = self.state();
+            for cookie in headers.get_all(SET_COOKIE) {
+                state.cookies.obey(cookie.as_bytes(), url);
+            }
+        }
+    }
+
+    /// Records a request that got no answer.
+    fn failed(&self, flight: Option<Flight<'_>>, landing: Landing, failure: Failure) -> wit::Error {
+        if let (Some(flight), Some(recorder)) = (flight, self.recorder()) {
+            let sample = flight.land(Landing { failure: Some(failure.class), ..landing });
+            recorder.record(sample);
+            recorder.explain(sample.endpoint, failure.class, &failure.because);
+        }
+        failure.into_error()
+    }
+
+    fn hold(&self, sample: Sample) -> u64 {
+        let mut state = self.state();
+        let handle = state.next_handle;
+        state.next_handle += 1;
+        state.held.push((handle, sample));
+        handle
+    }
+}
+
+impl Browser for Client {
+    fn send<'a>(
+        &'a mut self,
+        request: wit::Request,
+        deadline: Nanos,
+    ) -> BoxFuture<'a, Result<Response, wit::Error>> {
+        Box::pin(self.journey(request, deadline))
+    }
+
+    fn send_all<'a>(
+        &'a mut self,
+        requests: Vec<wit::Request>,
+        connections: u32,
+        deadline: Nanos,
+    ) -> BoxFuture<'a, Vec<Result<Response, wit::Error>>> {
+        if requests.len() > MOST_AT_ONCE || !(1..=MOST_CONNECTIONS).contains(&connections) {
+            let because = format!(
+                "{} requests over {connections} connections; allowed are at most {MOST_AT_ONCE} over 1 to \
+                 {MOST_CONNECTIONS}",
+                requests.len()
+            );
+            let answers = requests.iter().map(|_| Err(wit::Error::Invalid(because.clone()))).collect();
+            return Box::pin(std::future::ready(answers));
+        }
+        let client = &*self;
+        let journeys: Vec<BoxFuture<'a, _>> = requests
+            .into_iter()
+            .map(|request| Box::pin(client.journey(request, deadline)) as BoxFuture<'a, _>)
+            .collect();
+        Box::pin(stream::iter(journeys).buffered(connections as usize).collect())
+    }
+
+    fn fail(&mut self, sample: u64, reason: &str) {
+        let mut state = self.state();
+        let Some((_, held)) = state.held.iter_mut().find(|(handle, _)| *handle == sample) else { return };
+        if held.failure == Some(ErrorClass::Check) {
+            return;
+        }
+        held.failure = Some(ErrorClass::Check);
+        let endpoint = held.endpoint;
+        drop(state);
+        if let Some(recorder) = self.recorder() {
+            recorder.explain(endpoint, ErrorClass::Check, reason);
+        }
+    }
+
+    fn commit(&mut self, sample: u64) {
+        let mut state = self.state();
+        let Some(place) = state.held.iter().position(|(handle, _)| *handle == sample) else { return };
+        let (_, sample) = state.held.swap_remove(place);
+        drop(state);
+        if let Some(recorder) = self.recorder() {
+            recorder.record(sample);
+        }
+    }
+
+    fn commit_all(&mut self) {
+        let held = std::mem::take(&mut self.state().held);
+        if let Some(recorder) = self.recorder() {
+            for (_, sample) in held {
+                recorder.record(sample);
+            }
+        }
+    }
+
+    fn cookie(&self, name: &str) -> Option<String> {
+        self.state().cookies.get(name, &self.options.base_url)
+    }
+
+    fn set_cookie(&mut self, name: &str, value: &str) {
+        self.state().cookies.set(name, value, &self.options.base_url);
+    }
+
+    fn reset(&mut self) {
+        let mut state = self.state();
+        state.cookies = Cookies::default();
+        state.idle.clear();
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // A store that is lost takes its client along; what was answered still counts.
+        self.commit_all();
+    }
+}
+
+fn origin(url: &Url) -> Origin {
+    let host = url.host_str().unwrap_or_default();
+    Origin {
+        tls: url.scheme() == "https",
+        // Addresses of IPv6 stand in brackets in URLs and nowhere else.
+        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        port: url.port_or_known_default().unwrap_or(80),
+    }
+}
+
+/// What an answer lacks of what was expected.
+fn unmet(expect: &wit::Expectation, status: StatusCode, body: &[u8]) -> Option<String> {
+    let (from, to) = expect.status;
+    if !(from..=to).contains(&status.as_u16()) {
+        return Some(format!("status {} is not from {from} to {to}", status.as_u16()));
+    }
+    let wanted = expect.body_contains.as_deref()?;
+    (!String::from_utf8_lossy(body).contains(wanted)).then(|| format!("the body does not hold `{wanted}`"))
+}
+
+fn listed(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+#[cfg(test)]
+mod tests;
