@@ -25,6 +25,7 @@
 pub mod capability;
 pub mod config;
 pub mod environment;
+pub mod load;
 pub mod observe;
 pub mod report;
 pub mod terminal;

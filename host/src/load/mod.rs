@@ -1,0 +1,208 @@
+//! Puts load on the target: virtual users who sign in, run tasks, think and leave.
+//!
+//! [`Load::run`] follows a [`Schedule`]: a pure function of time that says how many users there
+//! shall be. Each user is a task on the current runtime, acting through a
+//! [`persona::Persona`]: an instance of a behavior plugin with an HTTP client of its own. Every
+//! request is a sample, and the [`recorder`] folds samples into one interval a second.
+//!
+//! # Layout
+//!
+//! * `schedule`, `shares`, `mix`: what shall happen, without wasm, sockets or clocks.
+//! * `driver`, `user`: make it happen.
+//! * [`client`]: the users' HTTP client. [`scope`] tells it what its user is doing.
+//! * [`recorder`], [`RunLedger`]: what is kept of it.
+//!
+//! This room does not know what a fault is.
+
+pub mod client;
+mod driver;
+mod ledger;
+mod limits;
+mod mix;
+mod ordinals;
+pub mod persona;
+pub mod recorder;
+mod schedule;
+pub mod scope;
+mod shares;
+mod user;
+
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    config::{PhaseConfig, ThinkTime},
+    observe::{Fact, Stream},
+};
+
+use client::{Client, ClientOptions, Granted};
+use driver::Driver;
+use persona::{PersonaFactory, Plan};
+use recorder::{Recorder, Threads};
+use scope::Tasks;
+use user::Role;
+
+pub use ledger::RunLedger;
+pub use limits::check_limits;
+pub use mix::{Dice, TaskMix};
+pub use schedule::Schedule;
+pub use shares::Shares;
+
+/// What a run's load needs to know of the run.
+pub struct LoadOptions {
+    pub stream: Stream,
+    /// The run's id, which plugins put into what they write.
+    pub run: String,
+    pub seed: u64,
+    /// Scheme, host and port of the target, without a trailing slash.
+    pub base_url: String,
+    /// How long a user that shall leave may take to finish its task.
+    pub stop_timeout: Duration,
+    /// Where the ledger is written.
+    pub ledger: PathBuf,
+    /// Certificates in PEM that the target's are trusted by, beside those that browsers trust.
+    pub authorities: Option<Vec<u8>>,
+    /// The threads whose processor time is the load's; empty stands for the whole process.
+    pub threads: Threads,
+}
+
+/// A behavior, ready to be put to use.
+pub struct LoadBehavior {
+    /// Its name in the run config.
+    pub name: String,
+    /// Percent of users.
+    pub share: f64,
+    pub think_time: ThinkTime,
+    /// Weights of groups that replace the plan's.
+    pub mix: Option<BTreeMap<String, f64>>,
+    /// What an instance answered when it was configured.
+    pub plan: Plan,
+    /// Which hosts the plugin may reach.
+    pub granted: Granted,
+    /// Most bytes of an answer's body.
+    pub body_limit: u64,
+    pub factory: Arc<dyn PersonaFactory>,
+}
+
+/// Why there can be no load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("the target's address `{url}` is not a URL: {source}")]
+    BaseUrl { url: String, source: url::ParseError },
+    #[error("the ledger {path} cannot be written: {source}")]
+    Ledger { path: PathBuf, source: io::Error },
+    #[error("the target's authorities cannot be trusted: {0}")]
+    Authorities(io::Error),
+    #[error("behavior `{behavior}`: {because}")]
+    Mix { behavior: String, because: String },
+    #[error("there is no behavior to put load on with")]
+    NoBehavior,
+    #[error("the recorder cannot start: {0}")]
+    Recorder(io::Error),
+}
+
+/// How a run of the load ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadEnd {
+    /// It was stopped before the last phase's end.
+    pub stopped: bool,
+    /// Users who were cut off in the middle of a task.
+    pub cut_off: u32,
+}
+
+/// The load of one run.
+pub struct Load {
+    options: LoadOptions,
+    base_url: Url,
+    tls: Arc<rustls::ClientConfig>,
+    recorder: Arc<Recorder>,
+    ledger: Arc<RunLedger>,
+}
+
+impl Load {
+    pub fn new(options: LoadOptions) -> Result<Self, LoadError> {
+        let base_url = Url::parse(&options.base_url)
+            .map_err(|source| LoadError::BaseUrl { url: options.base_url.clone(), source })?;
+        let ledger = RunLedger::create(&options.ledger, options.stream.clock())
+            .map_err(|source| LoadError::Ledger { path: options.ledger.clone(), source })?;
+        let tls = client::trust(options.authorities.as_deref()).map_err(LoadError::Authorities)?;
+        let recorder = Arc::new(Recorder::new(options.stream.clone(), options.threads.clone()));
+        Ok(Self { base_url, tls, recorder, ledger: Arc::new(ledger), options })
+    }
+
+    /// Where plugins' writes are recorded, and audited against.
+    pub fn ledger(&self) -> &Arc<RunLedger> {
+        &self.ledger
+    }
+
+    /// Where plugins' own figures go.
+    pub fn metrics(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    /// A browser that records nothing: for audits, and for plugins that are not load.
+    pub fn silent_browser(&self, granted: Granted, body_limit: u64) -> Client {
+        Client::silent(Arc::new(self.client_options(granted, body_limit)))
+    }
+
+    fn client_options(&self, granted: Granted, body_limit: u64) -> ClientOptions {
+        ClientOptions {
+            clock: self.options.stream.clock(),
+            base_url: self.base_url.clone(),
+            granted,
+            tls: self.tls.clone(),
+            body_limit,
+        }
+    }
+
+    /// Puts on all phases, one after the other, and returns once every user has left or was cut
+    /// off. Must be called on the runtime whose threads may reach the target; `stop` ends it early,
+    /// in good order.
+    pub async fn run(
+        &self,
+        phases: &[PhaseConfig],
+        behaviors: Vec<LoadBehavior>,
+        stop: CancellationToken,
+    ) -> Result<LoadEnd, LoadError> {
+        let shares = Shares::new(behaviors.iter().map(|behavior| behavior.share));
+        let roles = behaviors
+            .into_iter()
+            .map(|behavior| self.role(behavior).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        if roles.is_empty() {
+            return Err(LoadError::NoBehavior);
+        }
+        let schedule = Schedule::new(phases);
+        for (severity, message) in check_limits(schedule.most_users()) {
+            self.options.stream.tell(Fact::Finding { source: "load".to_owned(), severity, message });
+        }
+
+        let recording = self.recorder.start().map_err(LoadError::Recorder)?;
+        let driver = Driver::new(self, schedule, shares, roles);
+        let end = driver.run(stop).await;
+        recording.finish().await;
+        self.options.stream.tell(Fact::LoadEnded);
+        Ok(end)
+    }
+
+    fn role(&self, behavior: LoadBehavior) -> Result<Role, LoadError> {
+        let mix = TaskMix::new(&behavior.plan, behavior.mix.as_ref())
+            .map_err(|because| LoadError::Mix { behavior: behavior.name.clone(), because })?;
+        Ok(Role {
+            factory: behavior.factory,
+            client: Arc::new(self.client_options(behavior.granted, behavior.body_limit)),
+            tasks: Arc::new(Tasks::new(self.recorder.clone(), &behavior.name, &behavior.plan)),
+            mix,
+            think: behavior.think_time,
+            run: self.options.run.clone(),
+            base_url: self.options.base_url.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod test_server;
+#[cfg(test)]
+mod tests;
