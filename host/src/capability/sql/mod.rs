@@ -1,0 +1,168 @@
+//! SQL over PostgreSQL's protocol, on one instance's own address.
+//!
+//! Work on a connection runs on tasks of its own, off the guest's fiber.
+
+mod decode;
+mod parameter;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use assay_bindings::imports::{
+    sql::{Host, Rows, Target, Value},
+    types::Failure,
+};
+use futures::TryStreamExt;
+use tokio::net::TcpStream;
+use tokio_postgres::{Client, Config, NoTls, error::SqlState};
+
+use super::{failure::from_environment, reach::Reach, view::With};
+use crate::config::Credential;
+use parameter::Parameter;
+
+const LONGEST: Duration = Duration::from_secs(10);
+const MOST_ROWS: usize = 1_000;
+const LONGEST_STATEMENT: usize = 64 << 10;
+
+/// A fault's reach, and the connection that its last query used.
+pub(crate) struct Sql {
+    pub(crate) reach: Arc<Reach>,
+    kept: Option<(Endpoint, Client)>,
+}
+
+/// What a connection is for. The instance's uid is in it: one that was recreated under the same name
+/// is another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Endpoint {
+    uid: String,
+    address: SocketAddr,
+    database: String,
+    credentials: String,
+}
+
+impl Sql {
+    pub(crate) fn new(reach: Arc<Reach>) -> Self {
+        Self { reach, kept: None }
+    }
+
+    async fn query(
+        &mut self,
+        target: Target,
+        statement: String,
+        parameters: Vec<Value>,
+    ) -> Result<Rows, Failure> {
+        if statement.len() > LONGEST_STATEMENT {
+            let length = statement.len();
+            return Err(Failure::Invalid(format!(
+                "a statement of {length} bytes; at most {LONGEST_STATEMENT} are allowed"
+            )));
+        }
+        let reach = Arc::clone(&self.reach);
+        let instance = reach.instance(&reach.sql, &target.instance).await?;
+        let credential = reach.credential(&target.credentials)?;
+        let address = reach.environment.endpoint(&target.instance, target.port).await;
+        let endpoint = Endpoint {
+            uid: instance.uid,
+            address: address.map_err(from_environment)?,
+            database: target.database,
+            credentials: target.credentials,
+        };
+        let client = match self.kept.take() {
+            Some((kept, client)) if kept == endpoint && !client.is_closed() => client,
+            _ => connect(&endpoint, credential).await?,
+        };
+        let asking = tokio::spawn(async move {
+            let answer = ask(&client, &statement, parameters).await;
+            (client, answer)
+        });
+        let (client, answer) =
+            asking.await.map_err(|error| Failure::Other(format!("the query broke off: {error}")))?;
+        self.kept = Some((endpoint, client));
+        answer
+    }
+}
+
+impl Host for With<'_, Sql> {
+    async fn query(
+        &mut self,
+        target: Target,
+        statement: String,
+        parameters: Vec<Value>,
+    ) -> wasmtime::Result<Result<Rows, Failure>> {
+        let timeout = self.sandbox.time_for(LONGEST);
+        let whom = format!("{} on '{}'", target.database, target.instance);
+        let answer = tokio::time::timeout(timeout, self.own.query(target, statement, parameters)).await;
+        Ok(answer.unwrap_or_else(|_| Err(Failure::TimedOut(format!("{whom} did not answer in {timeout:?}")))))
+    }
+}
+
+async fn connect(endpoint: &Endpoint, credential: &Credential) -> Result<Client, Failure> {
+    let address = endpoint.address;
+    let mut config = Config::new();
+    config
+        .user(&credential.user)
+        .password(&credential.password.0)
+        .dbname(&endpoint.database)
+        .application_name("assay");
+    let connecting = tokio::spawn(async move {
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|error| Failure::Unreachable(format!("{address}: {error}")))?;
+        let (client, connection) =
+            config.connect_raw(stream, NoTls).await.map_err(|error| failure(&error))?;
+        // Ends with the client; why it ended is told by the query that it ended under.
+        tokio::spawn(connection);
+        Ok(client)
+    });
+    connecting.await.unwrap_or_else(|error| Err(Failure::Other(format!("connecting broke off: {error}"))))
+}
+
+async fn ask(client: &Client, statement: &str, parameters: Vec<Value>) -> Result<Rows, Failure> {
+    let statement = client.prepare(statement).await.map_err(|error| failure(&error))?;
+    let (expected, given) = (statement.params().len(), parameters.len());
+    if expected != given {
+        return Err(Failure::Invalid(format!(
+            "the statement has {expected} parameters, and {given} were given"
+        )));
+    }
+    let parameters: Vec<_> = parameters.into_iter().map(Parameter).collect();
+    let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+    let answer = client.query_raw(&statement, parameters).await.map_err(|error| failure(&error))?;
+    let mut answer = std::pin::pin!(answer);
+    let mut rows = Vec::new();
+    while let Some(row) = answer.try_next().await.map_err(|error| failure(&error))? {
+        if rows.len() == MOST_ROWS {
+            return Err(Failure::Invalid(format!("more than the {MOST_ROWS} rows that are allowed")));
+        }
+        rows.push(decode::row(&row)?);
+    }
+    Ok(Rows { columns, rows })
+}
+
+fn failure(error: &tokio_postgres::Error) -> Failure {
+    let Some(reason) = error.as_db_error() else {
+        let mut text = error.to_string();
+        if let Some(cause) = std::error::Error::source(error) {
+            text.push_str(&format!(": {cause}"));
+        }
+        // A parameter that cannot be written is the statement's fault, not the connection's.
+        return match error.is_closed() || !text.starts_with("error serializing") {
+            true => Failure::Unreachable(text),
+            false => Failure::Invalid(text),
+        };
+    };
+    let code = reason.code();
+    let text = format!("{} (SQLSTATE {})", reason.message(), code.code());
+    match code {
+        &SqlState::QUERY_CANCELED => Failure::TimedOut(text),
+        &SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Conflict(text),
+        _ => match &code.code()[..2] {
+            // Connection exceptions, operator intervention, insufficient resources.
+            "08" | "57" | "53" => Failure::Unreachable(text),
+            // State that forbids it: prerequisites, transactions rolled back.
+            "55" | "40" | "25" => Failure::Conflict(text),
+            // Data, authorization, syntax.
+            "22" | "23" | "26" | "28" | "42" | "3D" => Failure::Invalid(text),
+            _ => Failure::Other(text),
+        },
+    }
+}
