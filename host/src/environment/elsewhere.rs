@@ -1,5 +1,5 @@
-//! Something that already runs and that only takes load: no instances are known, nothing in it can
-//! be changed.
+//! An environment that cannot be touched: something that already runs and only takes load, or a lab
+//! that is not up and is known from its stack file alone.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -7,33 +7,44 @@ use async_trait::async_trait;
 
 use super::{
     Direction, EnterNetwork, Environment, EnvironmentError, ExecOutput, Instance, Manner, Node, Quota,
-    QuotaStatus, Result, Selector, Workload,
+    QuotaStatus, Result, Selector, Workload, one_group,
 };
 use crate::observe::UsageReading;
 
-/// An environment that is no more than a URL.
+/// What is known of an environment without reaching it. Every call for more is `unsupported`.
 #[derive(Debug, Clone)]
 pub struct Elsewhere {
+    kind: &'static str,
     base_url: String,
+    workloads: Option<Vec<Workload>>,
+    capacity: Quota,
+    /// Why there is no more to know.
+    because: String,
 }
 
 impl Elsewhere {
-    /// `base_url` has scheme, host and port, and no trailing slash.
-    pub fn new(base_url: impl Into<String>) -> Self {
-        Self { base_url: base_url.into() }
+    /// What runs behind a URL: scheme, host and port, without a trailing slash.
+    pub fn at(base_url: impl Into<String>) -> Self {
+        let base_url = base_url.into();
+        let because = format!("{base_url} is only known by its URL: it has no instances, nodes or workloads");
+        Self { kind: "url", base_url, workloads: None, capacity: Quota::default(), because }
+    }
+
+    /// Workloads that are planned, on a machine of that capacity.
+    pub fn planned(kind: &'static str, workloads: Vec<Workload>, capacity: Quota) -> Self {
+        let because = format!("the {kind} is not up");
+        Self { kind, base_url: String::new(), workloads: Some(workloads), capacity, because }
     }
 
     fn unsupported<T>(&self) -> Result<T> {
-        let because =
-            format!("{} is only known by its URL: it has no instances, nodes or workloads", self.base_url);
-        Err(EnvironmentError::Unsupported(because))
+        Err(EnvironmentError::Unsupported(self.because.clone()))
     }
 }
 
 #[async_trait]
 impl Environment for Elsewhere {
     fn kind(&self) -> &'static str {
-        "url"
+        self.kind
     }
 
     fn base_url(&self) -> String {
@@ -92,16 +103,19 @@ impl Environment for Elsewhere {
         self.unsupported()
     }
 
-    async fn workloads(&self, _: &Selector) -> Result<Vec<Workload>> {
-        self.unsupported()
+    async fn workloads(&self, selector: &Selector) -> Result<Vec<Workload>> {
+        let Some(workloads) = &self.workloads else { return self.unsupported() };
+        Ok(workloads.iter().filter(|one| selector.matches(&one.name, &one.labels)).cloned().collect())
     }
 
     async fn scale(&self, _: &str, _: u32) -> Result<()> {
         self.unsupported()
     }
 
-    async fn quotas(&self, _: &Selector) -> Result<Vec<QuotaStatus>> {
-        self.unsupported()
+    async fn quotas(&self, selector: &Selector) -> Result<Vec<QuotaStatus>> {
+        let Some(workloads) = &self.workloads else { return self.unsupported() };
+        let group = one_group(selector, workloads)?;
+        Ok(vec![QuotaStatus { group, quota: Quota::default(), capacity: self.capacity }])
     }
 
     async fn set_quota(&self, _: &str, _: Quota) -> Result<()> {

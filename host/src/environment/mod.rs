@@ -6,15 +6,19 @@
 //! [`Environment::undo`] carries one out. Undoing what is already undone succeeds.
 
 mod elsewhere;
+mod groups;
 mod inverse;
+pub mod lab;
 pub mod selector;
 mod types;
 
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 pub use elsewhere::Elsewhere;
+use groups::one_group;
 pub use inverse::Inverse;
 pub use selector::Selector;
 pub use types::*;
@@ -23,7 +27,7 @@ pub use types::*;
 pub type EnterNetwork = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// Why an environment did not do what it was asked to.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
 pub enum EnvironmentError {
     /// This environment cannot do that at all.
     #[error("not supported here: {0}")]

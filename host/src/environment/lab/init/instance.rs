@@ -1,0 +1,146 @@
+//! One instance as `lab-init` knows it.
+
+use std::{
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Pid;
+
+use super::{super::plan::WorkloadPlan, probe::Probe};
+use crate::environment::InstanceState;
+
+/// How it stands with one slot of the plan, whose index it shares.
+#[derive(Debug)]
+pub(super) struct Instance {
+    /// Where it is now; the plan says where it was first.
+    pub(super) node: usize,
+    pub(super) stage: Stage,
+    /// Starts so far. Each start is a new incarnation, with a uid of its own.
+    pub(super) starts: u32,
+    /// Ends in a row that came soon after a start and that nobody asked for.
+    pub(super) crashes: u32,
+    pub(super) restarts: u32,
+    /// Not to be brought back until released.
+    pub(super) held: bool,
+    pub(super) frozen: bool,
+    pub(super) ready: bool,
+    /// Failed probes in a row.
+    pub(super) failures: u32,
+    pub(super) probing: Probing,
+    /// On the machine's monotonic clock.
+    pub(super) started: Option<u64>,
+    /// Kills for want of memory that were already told.
+    pub(super) oom_kills: u64,
+    /// Why it is as it is, for people.
+    pub(super) detail: String,
+    /// Who asked for the end that is about to come.
+    pub(super) asked: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Nothing runs and nothing is about to.
+    Idle,
+    /// To be started at this moment.
+    Waiting(Instant),
+    Running(Process),
+    /// Asked to end; made to at this moment.
+    Stopping(Process, Instant),
+}
+
+/// The first process of its pid namespace.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    /// Readable once it has ended.
+    pub(super) handle: OwnedFd,
+    pub(super) since: Instant,
+}
+
+#[derive(Debug)]
+pub(super) enum Probing {
+    /// To be asked at this moment.
+    Due(Instant),
+    Asking(Probe),
+    /// A command runs in it.
+    Running,
+}
+
+impl Instance {
+    pub(super) fn new(node: usize, now: Instant) -> Self {
+        Self {
+            node,
+            stage: Stage::Idle,
+            starts: 0,
+            crashes: 0,
+            restarts: 0,
+            held: false,
+            frozen: false,
+            ready: false,
+            failures: 0,
+            probing: Probing::Due(now),
+            started: None,
+            oom_kills: 0,
+            detail: String::new(),
+            asked: None,
+        }
+    }
+
+    pub(super) fn process(&self) -> Option<&Process> {
+        match &self.stage {
+            Stage::Running(process) | Stage::Stopping(process, _) => Some(process),
+            Stage::Idle | Stage::Waiting(_) => None,
+        }
+    }
+
+    pub(super) fn state(&self) -> InstanceState {
+        match (&self.stage, self.ready) {
+            (Stage::Running(_), true) => InstanceState::Ready,
+            (Stage::Running(_), false) => InstanceState::Running,
+            (Stage::Stopping(..), _) => InstanceState::Terminating,
+            (Stage::Waiting(_), _) => InstanceState::Pending,
+            (Stage::Idle, _) if self.held => InstanceState::Ended,
+            (Stage::Idle, _) => InstanceState::Pending,
+        }
+    }
+
+    /// Tells incarnations apart.
+    pub(super) fn uid(&self, name: &str) -> String {
+        format!("{name}.{}", self.starts)
+    }
+}
+
+/// How long a supervisor waits before it starts again what has ended: not at all the first time,
+/// then longer and longer.
+pub(super) fn backoff(crashes: u32) -> Duration {
+    match crashes {
+        0 | 1 => Duration::ZERO,
+        more => Duration::from_secs(1 << (more - 2).min(4)).min(Duration::from_secs(10)),
+    }
+}
+
+/// After so long, an end is not counted together with the one before.
+pub(super) const STABLE: Duration = Duration::from_secs(30);
+
+/// Where an instance goes from a node that is gone: to the usable node with the fewest of its own
+/// workload, and among those with the fewest of all. `counts` has both figures for each node.
+pub(super) fn place(
+    workload: &WorkloadPlan,
+    usable: impl Fn(usize) -> bool,
+    counts: impl Fn(usize) -> (usize, usize),
+) -> Option<usize> {
+    workload.nodes.iter().copied().filter(|node| usable(*node)).min_by_key(|node| counts(*node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restarts_come_at_once_and_then_later_and_later() {
+        let seconds: Vec<_> = (0..8).map(|crashes| backoff(crashes).as_secs()).collect();
+        assert_eq!(seconds, [0, 0, 1, 2, 4, 8, 10, 10]);
+        assert_eq!(backoff(u32::MAX).as_secs(), 10);
+    }
+}

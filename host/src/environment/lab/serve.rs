@@ -1,0 +1,133 @@
+//! Keeping a lab up for others: a socket on which they ask this process, its owner.
+
+use std::{
+    io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{Notify, mpsc},
+};
+
+use super::{
+    Lab,
+    protocol::{Answer, Call, Message, Request, line, monotonic},
+    start::other,
+};
+use crate::{
+    environment::{EnvironmentError, Result},
+    observe::Fact,
+};
+
+/// The socket, removed when this is dropped.
+#[derive(Debug)]
+pub struct Listening {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Listening {
+    /// Takes the socket, unless another lab has it. To be done before the lab is started.
+    pub async fn at(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|error| EnvironmentError::Other(format!("{}: {error}", folder.display())))?;
+        }
+        match UnixStream::connect(path).await {
+            Ok(_) => {
+                let text = format!("a lab is already up at {}; `host lab down` ends it", path.display());
+                return Err(EnvironmentError::Conflict(text));
+            }
+            // Left by a process that was killed.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs_err::remove_file(path).map_err(other)?;
+            }
+            Err(_) => {}
+        }
+        let listener = UnixListener::bind(path)
+            .map_err(|error| EnvironmentError::Other(format!("{}: {error}", path.display())))?;
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(other)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Answers until someone asks for the lab's end.
+    pub async fn serve(&self, lab: &Arc<Lab>) -> Result<()> {
+        let shutdown = Arc::new(Notify::new());
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => {
+                    let (socket, _) = accepted.map_err(other)?;
+                    tokio::spawn(converse(socket, lab.clone(), shutdown.clone()));
+                }
+                () = shutdown.notified() => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // Another owner finds a left socket refused and removes it.
+        let _removed = std::fs::remove_file(&self.path);
+    }
+}
+
+/// One client, until it goes away.
+async fn converse(socket: UnixStream, lab: Arc<Lab>, shutdown: Arc<Notify>) {
+    let (reading, mut writing) = socket.into_split();
+    let (sender, mut outgoing) = mpsc::unbounded_channel::<Message>();
+    let mut events = lab.stream.subscribe();
+    let (stream, clock) = (sender.clone(), lab.stream.clock());
+    let telling = tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if matches!(event.fact, Fact::Instance(_) | Fact::Replicas { .. } | Fact::Quota { .. }) {
+                let at = monotonic().saturating_sub(clock.now().saturating_sub(event.at));
+                if stream.send(Message::Event { at, fact: event.fact.clone() }).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    let writer = tokio::spawn(async move {
+        while let Some(message) = outgoing.recv().await {
+            if writing.write_all(&line(&message)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut lines = BufReader::new(reading).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(Request { id, call }) = serde_json::from_str(&line) else { break };
+        let (lab, sender, shutdown) = (lab.clone(), sender.clone(), shutdown.clone());
+        // Each in its own task: one that takes long does not keep others waiting.
+        tokio::spawn(async move {
+            let ends = matches!(call, Call::Shutdown);
+            let result = lab.answer(call).await;
+            let _sent = sender.send(Message::Answer { id, result });
+            if ends {
+                shutdown.notify_one();
+            }
+        });
+    }
+    telling.abort();
+    drop(sender);
+    // Answers under way are still sent, if there is anyone to read them.
+    let _written = writer.await;
+}
+
+impl Lab {
+    /// Answers for the owner what is the owner's to answer, and passes on the rest.
+    async fn answer(&self, call: Call) -> Result<Answer> {
+        match call {
+            Call::Hello => Ok(Answer::Hello(Box::new(self.hello.clone()))),
+            Call::Secret { name } => self.secret(&name).await.map(Answer::Text),
+            Call::Shutdown => Ok(Answer::Done),
+            Call::Begin(_) => Err(EnvironmentError::Invalid("the lab has begun already".to_owned())),
+            call => self.connection.call(call).await,
+        }
+    }
+}
