@@ -22,6 +22,7 @@ run: setup build ## Set up, build, and run the main job in the lab: 55 minutes o
 	$(SUDO) $(HOST) run config/vps-6gb.toml --time-scale 20
 
 test: setup build guests ## Set up, build, and run every test that needs no cluster
+	export SHOP_TEST_ROOT=$$($(HOST) lab rootfs config/stacks/jewelry-shop.toml | sed -n 's/^path //p')
 	$(CARGO) test --workspace --no-fail-fast
 
 check: ## What a reviewer would complain about: format and lints
@@ -31,14 +32,16 @@ check: ## What a reviewer would complain about: format and lints
 setup: ## Install what the build and the lab need
 	scripts/setup
 
-build: setup ## Compile the host, the reference applications and the plugins
-	$(CARGO) build --workspace
+# All targets, so that `make run` and `make test` want the same features of every dependency, and a
+# machine builds each of them once.
+build: setup ## Compile the host, the reference applications, the plugins and their tests
+	$(CARGO) build --workspace --all-targets
 
 rootfs: build ## Build the root file system of the lab's instances, unless it is there
 	$(SUDO) scripts/rootfs
 
 guests: setup ## Build the test guest in Python, unless it is there
-	host/tests/guests/python/build.sh
+	[ target/guests/python.wasm -nt host/tests/guests/python/build.sh ] || host/tests/guests/python/build.sh target/guests/python.wasm
 
 run test: rootfs
 

@@ -23,9 +23,14 @@
 //! * [`run`]: conducts all of it.
 
 pub mod capability;
+pub mod cli;
 pub mod config;
 pub mod environment;
+pub mod faults;
+pub mod judge;
 pub mod load;
 pub mod observe;
+pub mod plugin;
 pub mod report;
+pub mod run;
 pub mod terminal;

@@ -2,6 +2,7 @@
 //! came of it to an exit code.
 
 mod exit;
+mod lab;
 mod plan;
 mod run;
 
@@ -26,15 +27,19 @@ enum Command {
     Run(run::Arguments),
     /// Say what a run would do, and whether it may start, without starting anything.
     Plan(plan::Arguments),
+    /// Keep a lab up, look into it, end it.
+    #[command(subcommand)]
+    Lab(lab::Command),
 }
 
 /// The whole program.
 pub fn main() -> ExitCode {
+    // Every TLS client of the process shares one provider; only a second one would be an error.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Pass };
-            // Nothing is left to do about a terminal that is gone.
             let _ = error.print();
             return code.into();
         }
@@ -42,6 +47,7 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
+        Command::Lab(command) => lab::run(command),
     };
     exit.into()
 }

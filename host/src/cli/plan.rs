@@ -6,12 +6,12 @@ use super::{Exit, run::Which};
 use crate::run::{plan, planned};
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     which: Which,
 }
 
-pub fn run(arguments: Arguments) -> Exit {
+pub(crate) fn run(arguments: Arguments) -> Exit {
     arguments.which.with_cast(async |config, cast| {
         let environment = match planned(&config) {
             Ok(environment) => environment,

@@ -13,7 +13,7 @@ use crate::{
 
 /// What both `run` and `plan` are told.
 #[derive(Debug, clap::Args)]
-pub struct Which {
+pub(crate) struct Which {
     /// The run config.
     config: PathBuf,
     /// The environment, in place of the config's own.
@@ -31,7 +31,7 @@ pub struct Which {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     which: Which,
     /// Where the run's directory is made.
@@ -42,10 +42,14 @@ pub struct Arguments {
     quiet: bool,
 }
 
-pub fn run(arguments: Arguments) -> Exit {
+pub(crate) fn run(arguments: Arguments) -> Exit {
     let options = Options { runs: arguments.runs, quiet: arguments.quiet };
     arguments.which.with_cast(async |config, cast| match run::conduct(config, cast, options).await {
-        Ok(finished) => finished.outcome.into(),
+        Ok(finished) => {
+            // Nothing is left to do about a terminal that is gone.
+            let _ = write!(std::io::stdout(), "{}", finished.verdict);
+            finished.outcome.into()
+        }
         Err(error @ RunError::Directory { .. }) => complain(Exit::Usage, &error.to_string()),
         Err(error) => complain(Exit::Internal, &error.to_string()),
     })
@@ -53,7 +57,7 @@ pub fn run(arguments: Arguments) -> Exit {
 
 impl Which {
     /// Loads the config and casts its plugins, and goes on with both; or says what is wrong.
-    pub fn with_cast(self, go_on: impl AsyncFnOnce(RunConfig, Cast) -> Exit) -> Exit {
+    pub(crate) fn with_cast(self, go_on: impl AsyncFnOnce(RunConfig, Cast) -> Exit) -> Exit {
         let options = LoadOptions { environment: self.env, set: self.set, time_scale: self.time_scale };
         let config = match config::load(&self.config, &options) {
             Ok(config) => config,
@@ -77,7 +81,7 @@ impl Which {
 }
 
 /// Prints one error.
-pub fn complain(exit: Exit, message: &str) -> Exit {
+pub(crate) fn complain(exit: Exit, message: &str) -> Exit {
     // Nothing is left to do about a terminal that is gone.
     let _ = writeln!(std::io::stderr(), "error: {message}");
     exit

@@ -11,14 +11,23 @@ use super::{
 /// Longest secret that is read from a file.
 const LONGEST: u64 = 64 << 10;
 
-/// Reads all passwords that the config names.
-pub fn resolve_credentials(config: &RunConfig) -> Result<BTreeMap<String, Credential>, ConfigErrors> {
+/// Reads all passwords that the config names. `lab` has those that the lab made up, by name.
+pub fn resolve_credentials(
+    config: &RunConfig,
+    lab: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Credential>, ConfigErrors> {
     let mut credentials = BTreeMap::new();
     let mut errors = Vec::new();
     for (name, credential) in &config.credentials {
         let found = match &credential.password {
             SecretSource::Env(variable) => from_env(variable),
             SecretSource::File(path) => from_file(path),
+            SecretSource::Lab(secret) => lab.get(secret).cloned().ok_or_else(|| {
+                (
+                    format!("this environment has no secret `{secret}`"),
+                    "only a lab makes up secrets, those that its stack names".to_owned(),
+                )
+            }),
         };
         match found {
             Ok(password) => {

@@ -135,6 +135,8 @@ pub(super) struct SecretTable {
     pub(super) env: Option<String>,
     /// A file below the config's folder; a final newline does not count.
     pub(super) file: Option<String>,
+    /// A secret that the lab's stack names and every lab makes up anew.
+    pub(super) lab: Option<String>,
 }
 
 /// A plugin.

@@ -80,7 +80,8 @@ fn mask_secrets(root: &mut Node, texts: &mut Texts) {
         let Some(password) = credential.value.child_mut("password") else { continue };
         match &mut password.content {
             Content::Table(sources) => {
-                let hidden = sources.iter_mut().filter(|(key, _)| !matches!(key.as_str(), "env" | "file"));
+                let hidden =
+                    sources.iter_mut().filter(|(key, _)| !matches!(key.as_str(), "env" | "file" | "lab"));
                 hidden.for_each(|(_, entry)| mask(&mut entry.value, texts));
             }
             _ => mask(password, texts),
@@ -326,7 +327,7 @@ mod tests {
     #[test]
     fn secrets_are_read_when_asked_for() {
         let config = right();
-        let errors = resolve_credentials(&config).expect_err("not set");
+        let errors = resolve_credentials(&config, &std::collections::BTreeMap::new()).expect_err("not set");
         let error = &errors.errors()[0];
         let variable = "ASSAY_TEST_PASSWORD_THAT_IS_NOT_SET";
         assert_eq!(
@@ -342,7 +343,7 @@ mod tests {
         fs_err::write(folder.path().join("password"), "hunter2\n").expect("written");
         let options = set(&["credentials.db.password={ file = \"password\" }"]);
         let config = load_in(folder.path(), &[("run.toml", RIGHT)], &options).expect("right");
-        let credentials = resolve_credentials(&config).expect("read");
+        let credentials = resolve_credentials(&config, &std::collections::BTreeMap::new()).expect("read");
         assert_eq!(credentials["db"].password.0, "hunter2");
         assert!(!format!("{credentials:?}").contains("hunter2"));
     }

@@ -35,6 +35,16 @@ pub struct RunConfig {
     pub sources: Arc<Sources>,
 }
 
+impl RunConfig {
+    /// Names of the secrets that a lab has to supply.
+    pub fn lab_secrets(&self) -> impl Iterator<Item = &str> {
+        self.credentials.values().filter_map(|credential| match &credential.password {
+            SecretSource::Lab(secret) => Some(secret.as_str()),
+            SecretSource::Env(_) | SecretSource::File(_) => None,
+        })
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct EnvironmentConfig {
     pub name: String,
@@ -66,6 +76,8 @@ pub enum SecretSource {
     Env(String),
     /// A file, resolved against the config's folder.
     File(PathBuf),
+    /// A secret of the lab's stack, made up anew by every lab.
+    Lab(String),
 }
 
 /// A user and a password that plugins name and never see.

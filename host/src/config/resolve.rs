@@ -17,7 +17,7 @@ use super::{
     environments,
     file::{
         AssertionTable, BehaviorTable, ConfigFile, CredentialTable, FaultTable, GuardTable, PhaseTable,
-        SteadyTable, SwapTable,
+        SecretTable, SteadyTable, SwapTable,
     },
     folder::Folder,
     model::{
@@ -282,17 +282,19 @@ fn credentials(
     for (name, table) in tables {
         let at = format!("/credentials/{}", escape(&name));
         checks.named(&at, &name);
-        let password = match (table.password.env, table.password.file) {
-            (Some(variable), _) => {
+        let SecretTable { env, file, lab } = table.password;
+        let password = match (env, file, lab) {
+            (Some(variable), _, _) => {
                 if variable.is_empty() || variable.contains(['=', '\0']) {
                     let message = format!("`{}` cannot be an environment variable", variable.escape_debug());
                     checks.refuse(&format!("{at}/password/env"), message, "name one, such as DB_PASSWORD");
                 }
                 Some(SecretSource::Env(variable))
             }
-            (None, Some(file)) => checks.path(&format!("{at}/password/file"), &file).map(SecretSource::File),
+            (_, Some(file), _) => checks.path(&format!("{at}/password/file"), &file).map(SecretSource::File),
+            (_, _, Some(secret)) => Some(SecretSource::Lab(secret)),
             // The schema asks for exactly one.
-            (None, None) => None,
+            (None, None, None) => None,
         };
         if let Some(password) = password {
             credentials.insert(name, CredentialConfig { user: table.user, password });

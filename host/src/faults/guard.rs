@@ -58,7 +58,7 @@ impl Guard {
     fn error_rate(&self, live: &Live, now: Nanos) -> Option<f64> {
         // Intervals are told up to two seconds after their end.
         let span = Span::Between(now.saturating_sub(3_000_000_000), now);
-        let totals = live.observations().totals(&Filter::default(), &span, 0.0);
+        let totals = live.observations().totals(&Filter::all(), &span, 0.0).ok()?;
         (totals.requests > 0).then(|| totals.failures as f64 / totals.requests as f64)
     }
 

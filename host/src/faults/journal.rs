@@ -19,7 +19,7 @@ use crate::{capability::ports, environment::Inverse};
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// The host can undo this by itself.
     Host { number: u64, fault: String, inverse: Inverse },
     /// Only the fault's plugin can: it is given back what it asked to keep.

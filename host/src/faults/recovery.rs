@@ -13,16 +13,12 @@ pub const CALM: Duration = Duration::from_secs(5);
 /// How many successes must come meanwhile.
 pub const CALM_SUCCESSES: u64 = 10;
 
-/// The name under which all groups together are told.
-pub const ALL_GROUPS: &str = "(all)";
-
 /// The outage of `(all)` and then of each group, by name. `until` is when watching ended.
 pub fn outages(stretches: &[Stretch], probe: bool, struck: Nanos, until: Nanos) -> Vec<OutageSeen> {
     let mut groups: Vec<&str> =
         stretches.iter().filter(|one| one.probe == probe).map(|one| one.group.as_str()).collect();
     groups.sort_unstable();
     groups.dedup();
-    // `(all)` sorts before every kebab-case name.
     groups.into_iter().map(|group| outage(stretches, group, probe, struck, until)).collect()
 }
 
@@ -74,9 +70,7 @@ impl Watch {
     /// Had the outage ended, when nothing but successes came until `now`?
     fn ended(&self, now: Nanos) -> bool {
         let calm = |back: Nanos| now.saturating_sub(back) >= crate::observe::nanos(CALM);
-        self.last_failure.is_some()
-            && self.calm_successes >= CALM_SUCCESSES
-            && self.back.is_some_and(calm)
+        self.last_failure.is_some() && self.calm_successes >= CALM_SUCCESSES && self.back.is_some_and(calm)
     }
 
     fn successes(&mut self, stretch: &Stretch, struck: Nanos) {
@@ -104,7 +98,8 @@ fn largest_gap(stretches: &[&Stretch], struck: Nanos, end: Nanos) -> Nanos {
     let mut largest = 0;
     let mut last = struck;
     for stretch in stretches.iter().take_while(|one| one.first_ended <= end) {
-        let within = stretch.last_ended.saturating_sub(stretch.first_ended) / stretch.count.max(2).saturating_sub(1);
+        let within =
+            stretch.last_ended.saturating_sub(stretch.first_ended) / stretch.count.max(2).saturating_sub(1);
         largest = largest.max(stretch.first_ended.saturating_sub(last)).max(within);
         last = stretch.last_ended.max(last);
     }
@@ -117,6 +112,7 @@ fn largest_gap(stretches: &[&Stretch], struck: Nanos, end: Nanos) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::ALL_GROUPS;
 
     const MS: Nanos = 1_000_000;
 

@@ -53,8 +53,11 @@ pub async fn wait(
 fn look_back(config: &SteadyConfig, live: &Live, now: Nanos, not_before: Nanos) -> Steady {
     let start = now.saturating_sub(nanos(config.hold)).max(not_before);
     let span = Span::Between(start, now);
-    let totals = live.observations().totals(&Filter::default(), &span, 0.0);
     let seconds = config.hold.as_secs_f64();
+    let totals = match live.observations().totals(&Filter::all(), &span, 0.0) {
+        Ok(totals) => totals,
+        Err(error) => return Steady { holds: false, because: error.to_string() },
+    };
     if totals.requests == 0 {
         return Steady { holds: false, because: format!("no request ended in the last {seconds:.0} s") };
     }

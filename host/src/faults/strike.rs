@@ -54,7 +54,12 @@ impl Armed {
                 let noted = self.journal.before_plugin(&self.name, undo);
                 noted.map_err(|error| StrikeError::Journal(error.to_string()))?;
             }
-            match self.instance.inject(strike).await.map_err(|error| StrikeError::Inject(error.to_string()))? {
+            match self
+                .instance
+                .inject(strike)
+                .await
+                .map_err(|error| StrikeError::Inject(error.to_string()))?
+            {
                 Ok(injected) => {
                     let change = FaultChange::Injected { means: injected.means };
                     self.stream.tell_at(injected.at, Fact::Fault { fault: self.name.clone(), change });
@@ -98,17 +103,17 @@ impl Armed {
     }
 
     async fn poll_effect(&mut self, watched: &mut Watched) {
-            match self.instance.effect().await {
-                Ok(impact) => {
-                    watched.bite = bite(impact.bite);
-                    if watched.probed != impact.probed || watched.bite != Bite::NotYet {
-                        watched.probed = impact.probed;
-                        let change = FaultChange::Effect { bite: watched.bite, probed: watched.probed.clone() };
-                        self.tell(change);
-                    }
+        match self.instance.effect().await {
+            Ok(impact) => {
+                watched.bite = bite(impact.bite);
+                if watched.probed != impact.probed || watched.bite != Bite::NotYet {
+                    watched.probed = impact.probed;
+                    let change = FaultChange::Effect { bite: watched.bite, probed: watched.probed.clone() };
+                    self.tell(change);
                 }
-                Err(error) => watched.trouble(self, format!("effect: {error}")),
             }
+            Err(error) => watched.trouble(self, format!("effect: {error}")),
+        }
     }
 
     async fn poll_recovery(&mut self, watched: &mut Watched) {
@@ -183,14 +188,18 @@ impl Watched {
     fn trouble(&mut self, armed: &Armed, message: String) {
         if self.trouble.as_ref() != Some(&message) {
             let severity = crate::observe::Severity::Note;
-            armed.stream.tell(Fact::Finding { source: armed.name.clone(), severity, message: message.clone() });
+            armed.stream.tell(Fact::Finding {
+                source: armed.name.clone(),
+                severity,
+                message: message.clone(),
+            });
             self.trouble = Some(message);
         }
     }
 }
 
 /// A fault's promise about itself, with the five seconds of calm that prove it.
-pub fn give_up_after(config: &FaultConfig) -> Duration {
+pub(crate) fn give_up_after(config: &FaultConfig) -> Duration {
     config.recover_within + super::CALM
 }
 

@@ -72,7 +72,8 @@ impl Timeline {
             let over = self.one(&mut fault).await;
             restored &= over.restored;
             if !over.steady {
-                unsteady = Some(format!("the steady state did not return after fault '{}'", fault.config.name));
+                unsteady =
+                    Some(format!("the steady state did not return after fault '{}'", fault.config.name));
             }
         }
         restored

@@ -5,9 +5,6 @@ use crate::observe::{Outcome, RunOutcome, Verdict};
 /// What happened to the run itself.
 #[derive(Debug, Clone, Default)]
 pub struct Circumstances {
-    /// The guard's reason, if it stopped the run.
-    pub guard: Option<String>,
-    pub interrupted: bool,
     /// What could not be put back.
     pub not_restored: Vec<String>,
     /// Faults that were planned and did not strike, or whose effect was not proven, with the reason.
@@ -23,12 +20,6 @@ pub fn decide(verdicts: &[Verdict], circumstances: &Circumstances) -> (RunOutcom
     let (kept, broken) = (count(Outcome::Kept), count(Outcome::Broken));
     let (inconclusive, void) = (count(Outcome::Inconclusive), count(Outcome::Void));
 
-    if circumstances.interrupted {
-        return (RunOutcome::Interrupted, "stopped by the user".to_owned());
-    }
-    if let Some(because) = &circumstances.guard {
-        return (RunOutcome::Aborted, format!("the guard stopped it: {because}"));
-    }
     if broken > 0 {
         let judged = kept + broken + inconclusive;
         return (RunOutcome::Fail, format!("{broken} of {judged} promises broken"));
@@ -97,8 +88,6 @@ mod tests {
             change(&mut circumstances);
             outcome(&kept, &circumstances)
         };
-        assert_eq!(with(|c| c.interrupted = true), RunOutcome::Interrupted);
-        assert_eq!(with(|c| c.guard = Some("x".into())), RunOutcome::Aborted);
         assert_eq!(with(|c| c.not_restored.push("x".into())), RunOutcome::Fail);
         assert_eq!(with(|c| c.unproven_faults.push("x".into())), RunOutcome::Inconclusive);
         assert_eq!(with(|c| c.generator = Some("x".into())), RunOutcome::Inconclusive);

@@ -77,6 +77,10 @@ pub struct EndpointInterval {
     pub failed: Sparse,
 }
 
+/// The name under which all groups together have stretches and outages. It sorts before the name of
+/// any group, which is kebab-case.
+pub const ALL_GROUPS: &str = "(all)";
+
 /// A stretch of requests of one group that all ended alike, without one that ended otherwise in
 /// between. From these, recovery times are known to the request and not only to the second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     capability::{AssertionPlugin, BehaviorPlugin, FaultPlugin, Worlds},
     config::{
-        AssertionConfig, BehaviorConfig, ConfigErrors, Diagnostic, FaultConfig, PluginSource, PluginUse, RunConfig,
-        check_schema, plugin_config_error,
+        AssertionConfig, BehaviorConfig, ConfigErrors, Diagnostic, FaultConfig, PluginSource, PluginUse,
+        RunConfig, check_schema, plugin_config_error,
     },
     observe::{Fact, Stream},
     plugin::{ConfigureError, Engine, EngineError, EngineOptions, LoadError, Plugin, Source, Tenant},
@@ -57,7 +57,8 @@ impl Cast {
         let defaults = EngineOptions::default();
         let options =
             EngineOptions { users: most, memory: memory.fold(defaults.memory, u64::max), ..defaults };
-        let worlds = Worlds::new(Engine::new(&options)?).map_err(|error| CastError::Link(format!("{error:#}")))?;
+        let worlds =
+            Worlds::new(Engine::new(&options)?).map_err(|error| CastError::Link(format!("{error:#}")))?;
         let mut casting = Casting { config, worlds: &worlds, errors: Vec::new() };
 
         let mut behaviors = Vec::new();
@@ -168,7 +169,8 @@ impl Casting<'_> {
             Ok(config) => Some(config.to_string()),
             Err(complaints) => {
                 let sources = &self.config.sources;
-                self.errors.extend(complaints.iter().map(|complaint| sources.diagnose(&uses.origin, complaint)));
+                self.errors
+                    .extend(complaints.iter().map(|complaint| sources.diagnose(&uses.origin, complaint)));
                 None
             }
         }

@@ -16,11 +16,14 @@ use crate::{
     capability::{FaultPlugin, FaultPorts, Reader},
     config::RunConfig,
     faults::{Armed, Guard, Journal, Planned, Timeline, Undo},
-    judge::{Judge, decide, evaluate},
+    judge::{Circumstances, Judge, decide, evaluate},
     load::{Load, LoadOptions},
-    observe::{Clock, Fact, FaultChange, Live, RunDir, RunInfo, RunOutcome, Severity, Stage, Stream},
+    observe::{
+        Bite, Clock, Fact, FaultChange, Live, Observations, RunDir, RunInfo, RunOutcome, Severity, Stage,
+        Stream,
+    },
     report,
-    terminal::{self, Progress},
+    terminal::{Progress, verdict},
 };
 
 /// How long an environment may take to come up.
@@ -47,7 +50,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Finished {
     pub outcome: RunOutcome,
-    pub directory: PathBuf,
+    /// What people read at the end.
+    pub verdict: String,
 }
 
 /// Why there is not even an inconclusive run.
@@ -71,8 +75,9 @@ pub async fn conduct(config: RunConfig, cast: Cast, options: Options) -> Result<
     let directory = RunDir::create(&path).map_err(unwritable)?;
     let recorder = directory.record(&stream).map_err(unwritable)?;
     let live = Live::follow(&stream).map_err(unwritable)?;
-    let journal = Journal::open(&path.join("journal.jsonl")).map_err(|error| unwritable(io::Error::other(error)))?;
-    let progress = Progress::follow(&stream, options.quiet);
+    let journal =
+        Journal::open(&path.join("journal.jsonl")).map_err(|error| unwritable(io::Error::other(error)))?;
+    let progress = Progress::follow(&live, options.quiet);
 
     let stop = CancellationToken::new();
     let interrupt = tokio::spawn(obey_interrupts(stop.clone()));
@@ -107,9 +112,8 @@ pub async fn conduct(config: RunConfig, cast: Cast, options: Options) -> Result<
     let observations = live.snapshot();
     progress.finish().await;
     recorder.finish().map_err(unwritable)?;
-    report::write(&path, &observations).map_err(|error| RunError::Report(error.to_string()))?;
-    terminal::print_verdict(&observations, &path);
-    Ok(Finished { outcome, directory: path })
+    let page = report::write(&path, &observations).map_err(|error| RunError::Report(error.to_string()))?;
+    Ok(Finished { outcome, verdict: verdict(&observations, Some(&page)) })
 }
 
 /// The first interrupt stops the run in good order, the second leaves at once: what this process
@@ -197,7 +201,9 @@ impl Run {
             self.stage(Stage::Profile);
             let mut armed = match self.arm(part, PROFILE, place).await {
                 Ok(armed) => armed,
-                Err(because) => return (RunOutcome::NotReady, format!("the profile cannot be used: {because}")),
+                Err(because) => {
+                    return (RunOutcome::NotReady, format!("the profile cannot be used: {because}"));
+                }
             };
             let struck = network.run(async move { (armed.strike().await, armed) }).await;
             let (struck, mut armed) = struck;
@@ -244,8 +250,12 @@ impl Run {
             Ok(load) => Arc::new(load),
             Err(error) => return Some((RunOutcome::NotReady, error.to_string())),
         };
-        let tenants: Vec<_> =
-            self.cast.behaviors.iter().map(|part| self.cast.tenant(part.plugin.plugin(), &self.stream)).collect();
+        let tenants: Vec<_> = self
+            .cast
+            .behaviors
+            .iter()
+            .map(|part| self.cast.tenant(part.plugin.plugin(), &self.stream))
+            .collect();
         let mut behaviors = Vec::new();
         for (part, tenant) in self.cast.behaviors.iter().zip(&tenants) {
             match users::behavior(part, tenant, &load, &environment.base_url()).await {
@@ -309,7 +319,8 @@ impl Run {
         }
         self.stage(Stage::Audit);
         for (part, tenant) in self.cast.behaviors.iter().zip(&tenants) {
-            users::audit(part, tenant, &load, &self.info.id, &environment.base_url(), network, &self.stream).await;
+            users::audit(part, tenant, &load, &self.info.id, &environment.base_url(), network, &self.stream)
+                .await;
         }
         None
     }
@@ -338,14 +349,35 @@ impl Run {
             self.stream.tell(Fact::Verdict(verdict));
         }
         self.live.caught_up().await;
-        decide(&self.live.observations())
+        let known = self.live.observations();
+        decide(known.verdicts(), &self.circumstances(&known))
+    }
+
+    /// What happened to the run itself, beside its promises.
+    fn circumstances(&self, known: &Observations) -> Circumstances {
+        let unproven = known.faults().into_iter().filter_map(|fault| match (fault.struck, fault.effect) {
+            (None, _) => Some(format!("fault '{}' did not strike: {}", fault.name, fault.because)),
+            (Some(_), Bite::Proven) => None,
+            (Some(_), _) => Some(format!("the effect of fault '{}' was not proven", fault.name)),
+        });
+        let generator = known.generator();
+        Circumstances {
+            not_restored: known
+                .restore_failures()
+                .iter()
+                .map(|failure| format!("{}: {}", failure.what, failure.because))
+                .collect(),
+            unproven_faults: unproven.collect(),
+            generator: generator.bottleneck.then_some(generator.because),
+        }
     }
 
     async fn arm_faults(&self, place: &Place) -> Result<Vec<Planned>, String> {
         let mut faults = Vec::new();
         for part in &self.cast.faults {
             let armed = self.arm(part, &part.config.name, place).await;
-            let armed = armed.map_err(|error| format!("fault '{}' cannot be used: {error}", part.config.name))?;
+            let armed =
+                armed.map_err(|error| format!("fault '{}' cannot be used: {error}", part.config.name))?;
             let at = self.info.faults.iter().find(|one| one.name == part.config.name).map_or(0, |one| one.at);
             faults.push(Planned { config: part.config.clone(), at, armed });
         }

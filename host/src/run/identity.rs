@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::observe::Clock;
 
 /// A name that sorts by time and is unique on one machine: `20261121-101500-smoke-3f2a`.
-pub fn run_id(name: &str, clock: &Clock, seed: u64) -> String {
+pub(crate) fn run_id(name: &str, clock: &Clock, seed: u64) -> String {
     let started = jiff::Timestamp::try_from(clock.wall(0)).unwrap_or_default();
     let stamp = started.strftime("%Y%m%d-%H%M%S");
     // Two runs of one second differ in process and seed.
@@ -14,12 +14,12 @@ pub fn run_id(name: &str, clock: &Clock, seed: u64) -> String {
 }
 
 /// RFC 3339, in UTC.
-pub fn started(clock: &Clock) -> String {
+pub(crate) fn started(clock: &Clock) -> String {
     jiff::Timestamp::try_from(clock.wall(0)).unwrap_or_default().to_string()
 }
 
 /// The run's directory below `runs`.
-pub fn directory(runs: &Path, id: &str) -> PathBuf {
+pub(crate) fn directory(runs: &Path, id: &str) -> PathBuf {
     runs.join(id)
 }
 

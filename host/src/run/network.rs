@@ -16,7 +16,7 @@ use crate::{environment::EnterNetwork, load::recorder::Threads};
 
 /// A tokio runtime inside the target's network.
 #[derive(Debug)]
-pub struct TargetNetwork {
+pub(crate) struct TargetNetwork {
     /// Always there until dropped.
     runtime: Option<Runtime>,
     threads: Threads,
@@ -24,7 +24,7 @@ pub struct TargetNetwork {
 
 impl TargetNetwork {
     /// Starts `threads` threads inside the network, or says why they could not enter it.
-    pub fn enter(enter: EnterNetwork, threads: usize) -> io::Result<Self> {
+    pub(crate) fn enter(enter: EnterNetwork, threads: usize) -> io::Result<Self> {
         // A thread cannot refuse to start, so what went wrong is asked for afterwards.
         let failure: Arc<Mutex<Option<io::Error>>> = Arc::default();
         let (noted, carriers) = (failure.clone(), Threads::default());
@@ -49,7 +49,7 @@ impl TargetNetwork {
     }
 
     /// Where to spawn.
-    pub fn handle(&self) -> Handle {
+    pub(crate) fn handle(&self) -> Handle {
         match &self.runtime {
             Some(runtime) => runtime.handle().clone(),
             None => unreachable!("the runtime is taken only by drop"),
@@ -57,12 +57,12 @@ impl TargetNetwork {
     }
 
     /// Its threads, whose processor time is the load's.
-    pub fn threads(&self) -> Threads {
+    pub(crate) fn threads(&self) -> Threads {
         self.threads.clone()
     }
 
     /// Runs something there and waits for it.
-    pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         match self.handle().spawn(work).await {
             Ok(done) => done,
             // Nobody aborts it, so it panicked, and the panic goes on where it is waited for.

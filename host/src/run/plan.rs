@@ -66,13 +66,7 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
         faults.push(fault);
     }
     faults.sort_by_key(|fault| fault.at);
-    Plan {
-        name: config.name.clone(),
-        environment: config.environment.name.clone(),
-        phases,
-        profile,
-        faults,
-    }
+    Plan { name: config.name.clone(), environment: config.environment.name.clone(), phases, profile, faults }
 }
 
 async fn preview<C>(
@@ -99,7 +93,8 @@ async fn preview<C>(
     // A preview's own log is of no interest to the run that may follow.
     let tenant = cast.tenant(part.plugin.plugin(), &Stream::new(Clock::start()));
     let forecast = async {
-        let mut instance = part.plugin.instantiate(&tenant, ports).await.map_err(|error| error.to_string())?;
+        let mut instance =
+            part.plugin.instantiate(&tenant, ports).await.map_err(|error| error.to_string())?;
         instance.configure(&part.json).await.map_err(|error| error.to_string())?;
         instance.preview().await.map_err(|error| error.to_string())
     };
@@ -114,8 +109,11 @@ async fn preview<C>(
                 })
                 .collect();
             plan.actions = forecast.actions;
-            plan.findings =
-                forecast.findings.into_iter().map(|finding| (severity(finding.severity), finding.message)).collect();
+            plan.findings = forecast
+                .findings
+                .into_iter()
+                .map(|finding| (severity(finding.severity), finding.message))
+                .collect();
         }
         Err(because) => {
             plan.findings.push((Severity::Note, format!("victims are chosen when it strikes ({because})")));
@@ -175,7 +173,8 @@ impl Plan {
         for fault in &self.faults {
             let at = fault.at.map(show).unwrap_or_default();
             let within = fault.recover_within.map(|within| format!(", to recover within {within:?}"));
-            let _ = writeln!(text, "  {at}  {} by {}{}", fault.name, fault.plugin, within.unwrap_or_default());
+            let _ =
+                writeln!(text, "  {at}  {} by {}{}", fault.name, fault.plugin, within.unwrap_or_default());
             fault.render(&mut text);
         }
         match self.blocked() {

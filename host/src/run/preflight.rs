@@ -7,7 +7,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks the target for anything over HTTP, and takes any answer. Runs on the target's network.
 /// Otherwise says why there was none, within [`PATIENCE`].
-pub async fn reachable(base_url: &str) -> Result<(), String> {
+pub(crate) async fn reachable(base_url: &str) -> Result<(), String> {
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(2))
         .timeout(Duration::from_secs(5))

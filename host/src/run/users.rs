@@ -27,7 +27,7 @@ const OUTSIDER: u64 = u64::MAX >> 12;
 type BehaviorPart = Part<BehaviorPlugin, BehaviorConfig>;
 
 /// A behavior, ready to be put to use.
-pub async fn behavior(
+pub(crate) async fn behavior(
     part: &BehaviorPart,
     tenant: &Arc<Tenant>,
     load: &Arc<Load>,
@@ -55,7 +55,7 @@ pub async fn behavior(
 }
 
 /// Asks what the target holds of one behavior's writes, and tells what came of it.
-pub async fn audit(
+pub(crate) async fn audit(
     part: &BehaviorPart,
     tenant: &Arc<Tenant>,
     load: &Arc<Load>,
@@ -129,8 +129,10 @@ impl Studio {
 #[async_trait]
 impl PersonaFactory for Studio {
     async fn create(&self, seat: Seat) -> Result<Box<dyn Persona>, CallError> {
-        let Seat { user, browser } = seat;
-        let mut instance = self.instance(user.id, &user.base_url, browser).await.map_err(call_error)?;
+        let Seat { user, incarnation, browser } = seat;
+        // A user has one random stream for each of its instances, and no other user has any of them.
+        let number = user.id | incarnation << 40;
+        let mut instance = self.instance(number, &user.base_url, browser).await.map_err(call_error)?;
         // Its config was accepted before; a plugin that refuses it now is at fault.
         instance.configure(&self.part.json).await.map_err(|error| CallError::Failed(error.to_string()))?;
         Ok(Box::new(Actor { user: Some(user), instance }))

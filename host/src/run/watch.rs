@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Tells a reading of everything a second, until stopped. What cannot be read is said once.
-pub async fn usage(environment: Arc<dyn Environment>, stream: Stream, stop: CancellationToken) {
+pub(crate) async fn usage(environment: Arc<dyn Environment>, stream: Stream, stop: CancellationToken) {
     let everything = Selector::everything();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);

@@ -186,9 +186,6 @@ impl Screen for Drawn {
     }
 
     fn clear(&mut self) {
-        // A bar that is merely dropped would be drawn once more.
-        self.course.finish_and_clear();
-        self.load.finish_and_clear();
         let _ = self.all.clear();
     }
 }

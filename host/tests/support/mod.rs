@@ -89,8 +89,10 @@ impl Drop for Running {
 
 /// The only run directory below `runs`.
 pub fn run_directory(runs: &Path) -> PathBuf {
-    let mut entries: Vec<_> =
-        std::fs::read_dir(runs).expect("the runs' folder is there").map(|entry| entry.expect("reads").path()).collect();
+    let mut entries: Vec<_> = std::fs::read_dir(runs)
+        .expect("the runs' folder is there")
+        .map(|entry| entry.expect("reads").path())
+        .collect();
     assert_eq!(entries.len(), 1, "one run in {}: {entries:?}", runs.display());
     entries.remove(0)
 }

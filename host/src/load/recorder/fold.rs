@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::observe::{Endpoint, EndpointInterval, ErrorClass, Stretch};
+use crate::observe::{ALL_GROUPS, Endpoint, EndpointInterval, ErrorClass, Stretch};
 
 use super::{
     Sample,
@@ -44,11 +44,11 @@ pub(super) fn fold(samples: &[Sample], endpoints: &[Endpoint]) -> (Vec<EndpointI
             }
         }
         if let Some(endpoint) = usize::try_from(sample.endpoint).ok().and_then(|index| endpoints.get(index)) {
-            groups.entry((&endpoint.group, endpoint.probe)).or_default().push(Outcome {
-                ended: sample.ended,
-                sent: sample.sent,
-                success: sample.failure.is_none(),
-            });
+            let outcome =
+                Outcome { ended: sample.ended, sent: sample.sent, success: sample.failure.is_none() };
+            for group in [ALL_GROUPS, &endpoint.group] {
+                groups.entry((group, endpoint.probe)).or_default().push(outcome);
+            }
         }
     }
 

@@ -11,7 +11,11 @@ use crate::{
 };
 
 impl Casting<'_> {
-    pub(super) async fn accept_behavior(&mut self, plugin: &BehaviorPlugin, uses: &PluginUse) -> Option<String> {
+    pub(super) async fn accept_behavior(
+        &mut self,
+        plugin: &BehaviorPlugin,
+        uses: &PluginUse,
+    ) -> Option<String> {
         let json = self.fit(plugin.plugin(), uses)?;
         let answer = match plugin.on_trial(&self.trial(plugin.plugin())).await {
             Ok(mut instance) => instance.configure(&json).await.map(drop),
@@ -29,7 +33,11 @@ impl Casting<'_> {
         self.accepted(uses, answer).map(|()| json)
     }
 
-    pub(super) async fn accept_assertion(&mut self, plugin: &AssertionPlugin, uses: &PluginUse) -> Option<String> {
+    pub(super) async fn accept_assertion(
+        &mut self,
+        plugin: &AssertionPlugin,
+        uses: &PluginUse,
+    ) -> Option<String> {
         let json = self.fit(plugin.plugin(), uses)?;
         let answer = match plugin.on_trial(&self.trial(plugin.plugin())).await {
             Ok(mut instance) => instance.configure(&json).await,

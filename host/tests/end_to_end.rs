@@ -1,0 +1,309 @@
+//! Whole runs of the real binary, against the reference shop in the lab and against small servers.
+
+mod support;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use support::{Running, events, finish, host, kill, one_lab, run_directory, summary, text, wait_for};
+
+/// A folder for a run's directories that tests can look into.
+fn runs() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn run(config: &str, runs: &Path) -> Command {
+    let mut command = host();
+    command.arg("run").arg(config).arg("--runs").arg(runs);
+    command
+}
+
+/// The main job, shortened as `make run` shortens it, in one piece.
+#[test]
+fn the_main_job_keeps_its_promises_through_a_failover() {
+    let _lab = one_lab();
+    let runs = runs();
+    let started = Instant::now();
+    let secrets = std::thread::spawn(secrets_of_the_lab);
+    let mut command = run("config/vps-6gb.toml", runs.path());
+    let output = finish(command.args(["--time-scale", "20"]), Duration::from_secs(420));
+    let said = text(&output);
+    assert!(started.elapsed() < Duration::from_secs(300), "took {:?}:\n{said}", started.elapsed());
+    let directory = run_directory(runs.path());
+    let report = std::fs::read_to_string(directory.join("report.md")).expect("a report");
+    assert_eq!(output.status.code(), Some(0), "{said}\n{report}");
+
+    // The arithmetic of the quota, computed from the stack.
+    for figure in ["111", "75 %", "3350m", "4608Mi"] {
+        assert!(report.contains(figure), "{figure} is not in the report:\n{report}");
+    }
+    // Somebody else took over, and users noticed.
+    let steps = fault_changes(&directory, "postgres-primary", "step");
+    assert!(steps.iter().any(|step| step["name"] == "promoted"), "{steps:?}");
+    let seen = fault_changes(&directory, "postgres-primary", "seen");
+    let outage = &seen.last().expect("users saw it")["users"][0]["outage"];
+    let nanos = outage["ended"].as_u64().unwrap_or_else(|| panic!("an outage that ended: {outage}"));
+    assert!((1_000_000_000..30_000_000_000).contains(&nanos), "{outage}");
+    // The audit found every confirmed sale.
+    let audits = facts(&directory, "audit");
+    let audit = audits.iter().find(|audit| audit["behavior"] == "jewelry-shop").expect("an audit");
+    assert!(audit["confirmed"].as_u64() > Some(50), "{audit}");
+    assert_eq!((&audit["lost"], &audit["failure"]), (&Value::from(0), &Value::Null), "{audit}");
+
+    let secrets = secrets.join().expect("the lab had secrets");
+    for file in walk(&directory) {
+        let text = String::from_utf8_lossy(&std::fs::read(&file).expect("reads")).into_owned();
+        for secret in &secrets {
+            assert!(!text.contains(secret), "{} holds a secret", file.display());
+            assert!(!said.contains(secret), "the terminal shows a secret");
+        }
+    }
+}
+
+/// What the lab made up, read from the files that it hands to its instances while it lives.
+fn secrets_of_the_lab() -> Vec<String> {
+    wait_for("the lab's secrets", Duration::from_secs(60), || {
+        let files = walk(Path::new("/var/lib/assay/labs"));
+        let password = files.iter().find(|file| file.ends_with("database-password"))?;
+        let patroni = files.iter().find(|file| file.ends_with("patroni.yml"))?;
+        let mut secrets = vec![std::fs::read_to_string(password).ok()?.trim().to_owned()];
+        let config = std::fs::read_to_string(patroni).ok()?;
+        let told = config.lines().filter_map(|line| line.trim().strip_prefix("password: "));
+        secrets.extend(told.map(str::to_owned));
+        (secrets.iter().all(|secret| secret.len() >= 16)).then_some(secrets)
+    })
+}
+
+#[test]
+fn an_unreachable_target_ends_with_its_reason() {
+    let runs = runs();
+    let output = finish(
+        run("config/smoke.toml", runs.path()).args([
+            "--env",
+            "local",
+            "--set",
+            "environments.local.url=http://127.0.0.1:9",
+        ]),
+        Duration::from_secs(60),
+    );
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("Connection refused"), "{}", text(&output));
+    let ended = facts(&run_directory(runs.path()), "run-ended");
+    assert_eq!(ended[0]["outcome"], "not-ready");
+}
+
+#[test]
+fn a_run_that_does_not_fit_its_quota_starts_nothing() {
+    let runs = runs();
+    let output = finish(&mut run("config/vps-4gb.toml", runs.path()), Duration::from_secs(60));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("nothing was started"), "{}", text(&output));
+    let directory = run_directory(runs.path());
+    assert_eq!(facts(&directory, "instance").len(), 0);
+}
+
+#[test]
+fn plans_are_made_by_arithmetic_alone() {
+    for (config, code) in [("vps-4gb", 1), ("vps-6gb", 0), ("vps-8gb", 0)] {
+        let output = finish(host().arg("plan").arg(format!("config/{config}.toml")), Duration::from_secs(60));
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output));
+        let plan = String::from_utf8_lossy(&output.stdout);
+        insta::with_settings!({ filters => vec![(r"machine has [^\n]*", "machine has [capacity]")] }, {
+            insta::assert_snapshot!(format!("plan_{config}"), plan);
+        });
+    }
+}
+
+/// SIGKILL gives no chance to clean up; the lab must end by itself, and all of it.
+#[test]
+fn a_killed_run_leaves_nothing_behind() {
+    let _lab = one_lab();
+    let runs = runs();
+    let before = Footprint::of_machine();
+    let mut child = Running(
+        run("config/smoke.toml", runs.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts"),
+    );
+    wait_for("load", Duration::from_secs(90), || {
+        let directory = std::fs::read_dir(runs.path()).ok()?.next()?.ok()?.path();
+        let told = std::fs::read_to_string(directory.join("events.jsonl")).ok()?;
+        told.contains("phase-started").then_some(())
+    });
+    kill(child.0.id(), "KILL");
+    child.0.wait().expect("it ends");
+    wait_for("everything to be gone", Duration::from_secs(5), || {
+        let now = Footprint::of_machine();
+        (now == before).then_some(())
+    });
+}
+
+#[test]
+fn an_interrupted_run_still_reports() {
+    let server = support::server::Server::start();
+    let runs = runs();
+    let folder = plain_config(&server.url(), "60s");
+    let child = run(&folder.path().join("run.toml").display().to_string(), runs.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let pid = child.id();
+    wait_for("requests", Duration::from_secs(60), || (server.requests() > 5).then_some(()));
+    kill(pid, "INT");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output));
+    assert!(run_directory(runs.path()).join("report.md").exists());
+}
+
+/// Everything that a plugin can do wrong, all at once and beside a plugin that does its work.
+#[test]
+fn hostile_plugins_cost_their_own_calls_and_no_more() {
+    let server = support::server::Server::start();
+    let runs = runs();
+    let folder = tempfile::tempdir().expect("a folder");
+    support::guests::install("hostile", folder.path());
+    support::guests::install("plain-behavior", folder.path());
+    let misdeeds = [
+        ("trap", "trapped"),
+        ("panic", "panicked"),
+        ("recurse", "stack-exhausted"),
+        ("loop", "looped"),
+        ("grow", "out-of-memory"),
+        ("huge-error", "failed"),
+    ];
+    let quiet = ["recurse-then-send", "flood-log"];
+    let share = 100 / (misdeeds.len() + quiet.len() + 1);
+    let mut config = format!(
+        "name = \"hostile\"\nenvironment = \"here\"\n[environments.here]\nkind = \"url\"\nurl = \"{}\"\n\
+         [plugins.hostile]\npath = \"hostile.wasm\"\ngrants = {{ http = [\"127.0.0.1\"] }}\n\
+         limits = {{ busy-timeout = \"500ms\", call-timeout = \"5s\" }}\n\
+         [plugins.plain-behavior]\npath = \"plain-behavior.wasm\"\n\
+         [[phases]]\nname = \"all\"\nusers = 18\nramp = \"1s\"\nduration = \"8s\"\n",
+        server.url()
+    );
+    let mut rest = 100;
+    for misdeed in misdeeds.iter().map(|(misdeed, _)| *misdeed).chain(quiet) {
+        rest -= share;
+        config += &format!(
+            "[[behaviors]]\nname = \"{misdeed}\"\nplugin = \"hostile\"\nshare = {share}\nthink-time = \"200ms..400ms\"\n\
+             config = {{ misdeed = \"{misdeed}\", url = \"https://{}/\" }}\n",
+            server.address
+        );
+    }
+    config += &format!(
+        "[[behaviors]]\nplugin = \"plain-behavior\"\nshare = {rest}\nthink-time = \"100ms..200ms\"\n"
+    );
+    let path = folder.path().join("run.toml");
+    std::fs::write(&path, config).expect("writes");
+
+    let output = finish(&mut run(&path.display().to_string(), runs.path()), Duration::from_secs(120));
+    let directory = run_directory(runs.path());
+    let report = std::fs::read_to_string(directory.join("report.md")).expect("a report");
+    let failures = facts(&directory, "plugin-failed");
+    for (misdeed, kind) in misdeeds {
+        assert!(
+            failures.iter().any(|failure| failure["kind"] == kind),
+            "{misdeed} is not told: {failures:#?}"
+        );
+    }
+    let panic = failures.iter().find(|failure| failure["kind"] == "panicked").expect("told above");
+    let message = panic["message"].as_str().expect("a text");
+    assert!(message.contains(".rs:"), "a panic has its source line: {message}");
+    assert!(report.contains("hostile"), "{report}");
+    // The one that behaves was served all along.
+    let totals = summary(&directory);
+    assert!(server.requests() > 20, "{}\n{totals:#}", text(&output));
+    assert!(report.len() < 1 << 20, "a megabyte of error text is cut: {}", report.len());
+}
+
+/// A component built in another language from the same contract, beside one in Rust.
+#[test]
+fn a_python_behavior_runs_beside_a_rust_one() {
+    let built = support::project().join("target/guests/python.wasm");
+    assert!(built.exists(), "{} is missing: run `make guests`", built.display());
+    let server = support::server::Server::start();
+    let runs = runs();
+    let folder = plain_config(&server.url(), "6s");
+    std::fs::copy(&built, folder.path().join("python.wasm")).expect("copies");
+    let path = folder.path().join("run.toml");
+    let config = std::fs::read_to_string(&path).expect("reads");
+    let config = config.replace("share = 100", "share = 50")
+        + "[plugins.python]\npath = \"python.wasm\"\nlimits = { memory = \"128Mi\" }\n\
+           [[behaviors]]\nplugin = \"python\"\nshare = 50\nthink-time = \"100ms..200ms\"\n";
+    std::fs::write(&path, config).expect("writes");
+    let output = finish(&mut run(&path.display().to_string(), runs.path()), Duration::from_secs(180));
+    let directory = run_directory(runs.path());
+    let endpoints = facts(&directory, "endpoint");
+    for behavior in ["python", "plain-behavior"] {
+        let seen = endpoints.iter().any(|endpoint| endpoint["endpoint"]["behavior"] == behavior);
+        assert!(seen, "{behavior} sent nothing:\n{}", text(&output));
+    }
+    assert_eq!(facts(&directory, "plugin-failed").len(), 0, "{}", text(&output));
+}
+
+/// A config with one well-behaved behavior against a URL.
+fn plain_config(url: &str, duration: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    support::guests::install("plain-behavior", folder.path());
+    let config = format!(
+        "name = \"plain\"\nenvironment = \"here\"\n[environments.here]\nkind = \"url\"\nurl = \"{url}\"\n\
+         [plugins.plain-behavior]\npath = \"plain-behavior.wasm\"\n\
+         [[phases]]\nname = \"all\"\nusers = 4\nduration = \"{duration}\"\n\
+         [[behaviors]]\nplugin = \"plain-behavior\"\nshare = 100\nthink-time = \"100ms..200ms\"\n"
+    );
+    std::fs::write(folder.path().join("run.toml"), config).expect("writes");
+    folder
+}
+
+/// The bodies of all facts of one kind.
+fn facts(directory: &Path, kind: &str) -> Vec<Value> {
+    events(directory).into_iter().filter_map(|mut event| Some(event["fact"].get_mut(kind)?.take())).collect()
+}
+
+/// The bodies of all changes of one kind of one fault.
+fn fault_changes(directory: &Path, fault: &str, change: &str) -> Vec<Value> {
+    let changes = facts(directory, "fault").into_iter().filter(|one| one["fault"] == fault);
+    changes.filter_map(|mut one| Some(one["change"].get_mut(change)?.take())).collect()
+}
+
+/// All files below a folder; none if it is not there, or goes meanwhile.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
+    paths
+        .flat_map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { vec![entry.path()] })
+        .collect()
+}
+
+/// What a lab leaves on a machine while it lives.
+#[derive(Debug, PartialEq, Eq)]
+struct Footprint {
+    processes: usize,
+    links: usize,
+    mounts: usize,
+    cgroups: usize,
+    folders: usize,
+}
+
+impl Footprint {
+    fn of_machine() -> Self {
+        let count = |command: &str| {
+            let output = Command::new("sh").args(["-c", command]).output().expect("sh runs");
+            String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+        };
+        Self {
+            processes: count("pgrep -c -f 'lab-(init|instance)|jewelry-shop (web|worker)|patroni' || true"),
+            links: count("ls /sys/class/net | wc -l"),
+            mounts: count("wc -l < /proc/self/mounts"),
+            cgroups: count("find /sys/fs/cgroup -type d -path '*assay*' | wc -l"),
+            folders: count("ls -d /var/lib/assay/labs/* 2>/dev/null | wc -l"),
+        }
+    }
+}
