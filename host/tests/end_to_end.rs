@@ -112,7 +112,8 @@ fn plans_are_made_by_arithmetic_alone() {
         let output = finish(host().arg("plan").arg(format!("config/{config}.toml")), Duration::from_secs(60));
         assert_eq!(output.status.code(), Some(code), "{}", text(&output));
         let plan = String::from_utf8_lossy(&output.stdout);
-        insta::with_settings!({ filters => vec![(r"machine has [^\n]*", "machine has [capacity]")] }, {
+        // Whether a quota binds depends on the machine.
+        insta::with_settings!({ filters => vec![(r" *warning: [A-Za-z]+: not binding[^\n]*\n", "")] }, {
             insta::assert_snapshot!(format!("plan_{config}"), plan);
         });
     }

@@ -75,12 +75,11 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(failed(error)),
         };
-        let (next, pending) = replay(path, &text)?;
-        let mut file = File::options().create(true).append(true).open(path).map_err(failed)?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            // Ends the torn line, so that what follows stands on lines of its own.
-            file.write_all(b"\n").map_err(failed)?;
-        }
+        // What follows the last newline is torn: its change was never made.
+        let whole = text.rfind('\n').map_or(0, |newline| newline + 1);
+        let (next, pending) = replay(path, &text[..whole])?;
+        let file = File::options().create(true).append(true).open(path).map_err(failed)?;
+        file.set_len(whole as u64).map_err(failed)?;
         Ok(Self { path: path.to_owned(), state: Mutex::new(State { file, next, pending }) })
     }
 
@@ -148,8 +147,6 @@ fn replay(path: &Path, text: &str) -> Result<(u64, BTreeMap<u64, Pending>), Jour
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let entry = match serde_json::from_str(line) {
             Ok(entry) => entry,
-            // Torn, or the remains of one that an earlier reader ended.
-            Err(error) if error.is_eof() => continue,
             Err(source) => return Err(JournalError::Line { path: path.to_owned(), line: index + 1, source }),
         };
         match entry {

@@ -147,7 +147,7 @@ mod tests {
         let seen = seen(&all, 1_000, 9_000);
         assert_eq!(seen.outage, Outage::Ended(2_010 * MS));
         assert_eq!(seen.failures, 2);
-        assert_eq!(seen.resolution, 940 * MS);
+        assert_eq!(seen.resolution, 950 * MS);
     }
 
     #[test]

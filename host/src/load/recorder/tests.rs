@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{flight::Landing, *};
 use crate::{
     capability::ports::Metrics,
-    observe::{Clock, Interval, Subscription},
+    observe::{ALL_GROUPS, Clock, Interval, Subscription},
 };
 
 fn endpoint(name: &str) -> Endpoint {
@@ -67,9 +67,11 @@ async fn every_request_of_every_thread_is_counted_once() {
     assert_eq!(rows.iter().map(|row| row.successes).sum::<u64>(), 36_000);
     let failures: u64 = rows.iter().flat_map(|row| &row.failures).map(|(_, count)| count).sum();
     assert_eq!(failures, 4_000);
-    let stretches: u64 =
-        intervals.iter().flat_map(|interval| &interval.stretches).map(|stretch| stretch.count).sum();
-    assert_eq!(stretches, 40_000);
+    let stretches = |all: bool| -> u64 {
+        let every = intervals.iter().flat_map(|interval| &interval.stretches);
+        every.filter(|stretch| (stretch.group == ALL_GROUPS) == all).map(|stretch| stretch.count).sum()
+    };
+    assert_eq!((stretches(false), stretches(true)), (40_000, 40_000));
     let checks: Vec<_> = intervals.iter().flat_map(|interval| &interval.checks).collect();
     assert_eq!(checks.iter().map(|(_, passed, failed)| passed + failed).sum::<u64>(), 40_000);
     assert_eq!(intervals.last().map(|last| last.in_flight), Some(0));

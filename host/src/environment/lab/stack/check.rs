@@ -225,6 +225,6 @@ mod tests {
     fn unknown_keys_are_errors_with_their_line() {
         let error =
             toml::from_str::<StackFile>(&format!("{SMALL}replicas = 2")).expect_err("unknown").to_string();
-        assert!(error.contains("unknown field `replicas`") && error.contains("line 9"), "{error}");
+        assert!(error.contains("unknown field `replicas`") && error.contains("line 10"), "{error}");
     }
 }
