@@ -1,3 +1,5 @@
+//! The `host` command. All it does is in the library.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Running, events, finish, host, kill, one_lab, run_directory, summary, text, wait_for};
+use support::{Running, alone, events, finish, host, kill, run_directory, summary, text, wait_for};
 
 /// A folder for a run's directories that tests can look into.
 fn runs() -> tempfile::TempDir {
@@ -25,7 +25,7 @@ fn run(config: &str, runs: &Path) -> Command {
 /// The main job, shortened as `make run` shortens it, in one piece.
 #[test]
 fn the_main_job_keeps_its_promises_through_a_failover() {
-    let _lab = one_lab();
+    let _alone = alone();
     let runs = runs();
     let started = Instant::now();
     let secrets = std::thread::spawn(secrets_of_the_lab);
@@ -80,6 +80,7 @@ fn secrets_of_the_lab() -> Vec<String> {
 
 #[test]
 fn an_unreachable_target_ends_with_its_reason() {
+    let _alone = alone();
     let runs = runs();
     let output = finish(
         run("config/smoke.toml", runs.path()).args([
@@ -98,6 +99,7 @@ fn an_unreachable_target_ends_with_its_reason() {
 
 #[test]
 fn a_run_that_does_not_fit_its_quota_starts_nothing() {
+    let _alone = alone();
     let runs = runs();
     let output = finish(&mut run("config/vps-4gb.toml", runs.path()), Duration::from_secs(60));
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -108,6 +110,7 @@ fn a_run_that_does_not_fit_its_quota_starts_nothing() {
 
 #[test]
 fn plans_are_made_by_arithmetic_alone() {
+    let _alone = alone();
     for (config, code) in [("vps-4gb", 1), ("vps-6gb", 0), ("vps-8gb", 0)] {
         let output = finish(host().arg("plan").arg(format!("config/{config}.toml")), Duration::from_secs(60));
         assert_eq!(output.status.code(), Some(code), "{}", text(&output));
@@ -122,7 +125,7 @@ fn plans_are_made_by_arithmetic_alone() {
 /// SIGKILL gives no chance to clean up; the lab must end by itself, and all of it.
 #[test]
 fn a_killed_run_leaves_nothing_behind() {
-    let _lab = one_lab();
+    let _alone = alone();
     let runs = runs();
     let before = Footprint::of_machine();
     let mut child = Running(
@@ -147,6 +150,7 @@ fn a_killed_run_leaves_nothing_behind() {
 
 #[test]
 fn an_interrupted_run_still_reports() {
+    let _alone = alone();
     let server = support::server::Server::start();
     let runs = runs();
     let folder = plain_config(&server.url(), "60s");
@@ -166,6 +170,7 @@ fn an_interrupted_run_still_reports() {
 /// Everything that a plugin can do wrong, all at once and beside a plugin that does its work.
 #[test]
 fn hostile_plugins_cost_their_own_calls_and_no_more() {
+    let _alone = alone();
     let server = support::server::Server::start();
     let runs = runs();
     let folder = tempfile::tempdir().expect("a folder");
@@ -227,6 +232,7 @@ fn hostile_plugins_cost_their_own_calls_and_no_more() {
 /// A component built in another language from the same contract, beside one in Rust.
 #[test]
 fn a_python_behavior_runs_beside_a_rust_one() {
+    let _alone = alone();
     let built = support::project().join("target/guests/python.wasm");
     assert!(built.exists(), "{} is missing: run `make guests`", built.display());
     let server = support::server::Server::start();

@@ -44,7 +44,6 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Up {
     /// The stack file.
-    #[arg(default_value = "config/stacks/jewelry-shop.toml")]
     stack: PathBuf,
 }
 

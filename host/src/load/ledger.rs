@@ -219,22 +219,22 @@ mod tests {
     fn an_audit_is_arithmetic_on_sets() {
         let (_folder, ledger) = ledger();
         for key in ["kept", "lost-1", "lost-2", "open-there", "open-gone", "refused", "phantom"] {
-            assert_eq!(ledger.attempt("shopper", key), Ok(()));
+            assert_eq!(ledger.attempt("visitor", key), Ok(()));
         }
         for key in ["kept", "lost-1", "lost-2"] {
-            assert_eq!(ledger.confirm("shopper", key), Ok(()));
+            assert_eq!(ledger.confirm("visitor", key), Ok(()));
         }
         for key in ["refused", "phantom"] {
-            assert_eq!(ledger.reject("shopper", key), Ok(()));
+            assert_eq!(ledger.reject("visitor", key), Ok(()));
         }
         assert_eq!(ledger.attempt("clerk", "other"), Ok(()));
         let held = ["kept", "open-there", "phantom", "kept", "of another run"].map(str::to_owned);
-        let audit = ledger.audit("shopper", held.into_iter());
+        let audit = ledger.audit("visitor", held.into_iter());
         assert!(audit.lost_span.is_some());
         assert_eq!(
             Audit { lost_span: None, ..audit },
             Audit {
-                behavior: "shopper".to_owned(),
+                behavior: "visitor".to_owned(),
                 attempted: 7,
                 confirmed: 3,
                 rejected: 2,
@@ -254,17 +254,17 @@ mod tests {
     #[test]
     fn keys_that_break_the_rules_are_answered() {
         let (_folder, ledger) = ledger();
-        assert_eq!(ledger.attempt("shopper", "a"), Ok(()));
-        assert_eq!(ledger.confirm("shopper", "a"), Ok(()));
+        assert_eq!(ledger.attempt("visitor", "a"), Ok(()));
+        assert_eq!(ledger.confirm("visitor", "a"), Ok(()));
         let answers = [
-            ledger.attempt("shopper", ""),
-            ledger.attempt("shopper", &"k".repeat(201)),
-            ledger.attempt("shopper", "a"),
+            ledger.attempt("visitor", ""),
+            ledger.attempt("visitor", &"k".repeat(201)),
+            ledger.attempt("visitor", "a"),
             ledger.attempt("clerk", "a"),
             ledger.confirm("clerk", "a"),
-            ledger.confirm("shopper", "b"),
-            ledger.confirm("shopper", "a"),
-            ledger.reject("shopper", "a"),
+            ledger.confirm("visitor", "b"),
+            ledger.confirm("visitor", "a"),
+            ledger.reject("visitor", "a"),
         ]
         .map(|answer| answer.expect_err("against the rules"));
         insta::assert_debug_snapshot!(answers);
@@ -273,8 +273,8 @@ mod tests {
     #[test]
     fn every_entry_is_a_line() {
         let (folder, ledger) = ledger();
-        let _ = (ledger.attempt("shopper", "a\"b"), ledger.confirm("shopper", "a\"b"));
-        let _ = (ledger.attempt("shopper", "c"), ledger.reject("shopper", "c"));
+        let _ = (ledger.attempt("visitor", "a\"b"), ledger.confirm("visitor", "a\"b"));
+        let _ = (ledger.attempt("visitor", "c"), ledger.reject("visitor", "c"));
         ledger.flush().expect("a disk with room");
         let text = std::fs::read_to_string(folder.path().join("ledger.jsonl")).expect("the file");
         insta::with_settings!({ filters => [(r#""at":\d+"#, r#""at":0"#)] }, {
@@ -287,9 +287,9 @@ mod tests {
         let (_folder, ledger) = ledger();
         for number in 0..1_200 {
             let key = format!("key-{number}");
-            let _ = (ledger.attempt("shopper", &key), ledger.confirm("shopper", &key));
+            let _ = (ledger.attempt("visitor", &key), ledger.confirm("visitor", &key));
         }
-        let audit = ledger.audit("shopper", std::iter::empty());
+        let audit = ledger.audit("visitor", std::iter::empty());
         assert_eq!((audit.lost, audit.lost_keys.len()), (1_200, MOST_NAMED));
     }
 
@@ -300,17 +300,17 @@ mod tests {
             let mut held = Vec::new();
             for (number, (state, there)) in states.iter().enumerate() {
                 let key = number.to_string();
-                prop_assert!(ledger.attempt("shopper", &key).is_ok());
+                prop_assert!(ledger.attempt("visitor", &key).is_ok());
                 match state {
                     0 => {}
-                    1 => prop_assert!(ledger.confirm("shopper", &key).is_ok()),
-                    _ => prop_assert!(ledger.reject("shopper", &key).is_ok()),
+                    1 => prop_assert!(ledger.confirm("visitor", &key).is_ok()),
+                    _ => prop_assert!(ledger.reject("visitor", &key).is_ok()),
                 }
                 if *there {
                     held.push(key);
                 }
             }
-            let audit = ledger.audit("shopper", held.into_iter());
+            let audit = ledger.audit("visitor", held.into_iter());
             let count = |wanted: u8, there: bool| {
                 states.iter().filter(|(state, is)| *state == wanted && *is == there).count() as u64
             };

@@ -23,8 +23,9 @@ pub fn host() -> Command {
     command
 }
 
-/// One lab at a time: the tests of one binary that need one hold this.
-pub fn one_lab() -> MutexGuard<'static, ()> {
+/// One at a time: whole runs share the machine's processors with the target that they measure, and
+/// what a neighbour takes would show in their figures.
+pub fn alone() -> MutexGuard<'static, ()> {
     static LAB: Mutex<()> = Mutex::new(());
     LAB.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -46,7 +46,7 @@ mod tests {
 
     fn hop(status: u16, method: Method, location: Option<&'static str>) -> Option<(Method, String)> {
         let headers = location.into_iter().map(|place| (LOCATION, HeaderValue::from_static(place))).collect();
-        let from = Url::parse("http://shop.test/account/login?next=/").expect("a URL");
+        let from = Url::parse("http://site.test/account/login?next=/").expect("a URL");
         let status = StatusCode::from_u16(status).expect("a status");
         redirect(status, &headers, &method, &from).map(|hop| (hop.method, hop.url.into()))
     }
@@ -54,10 +54,10 @@ mod tests {
     #[test]
     fn hops_are_those_of_browsers() {
         let to = |method: Method, url: &str| Some((method, url.to_owned()));
-        assert_eq!(hop(302, Method::POST, Some("/")), to(Method::GET, "http://shop.test/"));
-        assert_eq!(hop(301, Method::PUT, Some("/")), to(Method::PUT, "http://shop.test/"));
-        assert_eq!(hop(303, Method::PUT, Some("done")), to(Method::GET, "http://shop.test/account/done"));
-        assert_eq!(hop(303, Method::HEAD, Some("done")), to(Method::HEAD, "http://shop.test/account/done"));
+        assert_eq!(hop(302, Method::POST, Some("/")), to(Method::GET, "http://site.test/"));
+        assert_eq!(hop(301, Method::PUT, Some("/")), to(Method::PUT, "http://site.test/"));
+        assert_eq!(hop(303, Method::PUT, Some("done")), to(Method::GET, "http://site.test/account/done"));
+        assert_eq!(hop(303, Method::HEAD, Some("done")), to(Method::HEAD, "http://site.test/account/done"));
         assert_eq!(hop(307, Method::POST, Some("//b.test/x#y")), to(Method::POST, "http://b.test/x"));
         assert_eq!(hop(308, Method::GET, Some("https://b.test")), to(Method::GET, "https://b.test/"));
     }

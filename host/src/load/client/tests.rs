@@ -37,7 +37,7 @@ impl Bench {
         let recording = recorder.start().expect("a thread");
         let task = Task { name: "browse".into(), group: "catalogue".into(), weight: 1, writes: false };
         let plan = Plan { tasks: vec![task], groups: Vec::new() };
-        let scope = Arc::new(Scope::new(Arc::new(Tasks::new(recorder, "shopper", &plan))));
+        let scope = Arc::new(Scope::new(Arc::new(Tasks::new(recorder, "visitor", &plan))));
         let options = change(ClientOptions {
             clock,
             base_url: base.parse().expect("a URL"),

@@ -92,7 +92,7 @@ mod tests {
 
     fn endpoint(name: &str) -> Endpoint {
         Endpoint {
-            behavior: "shopper".to_owned(),
+            behavior: "visitor".to_owned(),
             group: "catalogue".to_owned(),
             task: "browse".to_owned(),
             name: name.to_owned(),

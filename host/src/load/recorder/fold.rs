@@ -74,7 +74,7 @@ mod tests {
 
     fn endpoint(group: &str, name: &str) -> Endpoint {
         Endpoint {
-            behavior: "shopper".to_owned(),
+            behavior: "visitor".to_owned(),
             group: group.to_owned(),
             task: "browse".to_owned(),
             name: name.to_owned(),

@@ -8,7 +8,7 @@ use crate::{
 
 fn endpoint(name: &str) -> Endpoint {
     Endpoint {
-        behavior: "shopper".to_owned(),
+        behavior: "visitor".to_owned(),
         group: "catalogue".to_owned(),
         task: "browse".to_owned(),
         name: name.to_owned(),
@@ -135,7 +135,7 @@ async fn a_kind_of_failure_is_explained_once() {
     }
     insta::assert_debug_snapshot!(messages, @r#"
     [
-        "first failure of its kind: GET / in task browse of shopper (refused): 127.0.0.1:9: connection refused",
+        "first failure of its kind: GET / in task browse of visitor (refused): 127.0.0.1:9: connection refused",
     ]
     "#);
 }
