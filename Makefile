@@ -10,8 +10,10 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 HOST := target/debug/host
 
 # Test binaries start labs, so cargo starts them as root.
+ifneq ($(SUDO),)
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
+endif
 
 .PHONY: help run test setup build rootfs check guests clean
 
