@@ -135,7 +135,7 @@ mod tests {
         }
     }
 
-    fn shop() -> Plan {
+    fn catalogue() -> Plan {
         plan(
             &[("list", "inventory", 3), ("detail", "inventory", 1), ("sell", "pos", 1)],
             &[("inventory", 1), ("pos", 1)],
@@ -163,18 +163,18 @@ mod tests {
                 assert!((share - expected).abs() < 0.02, "{shares:?}");
             }
         };
-        close(&TaskMix::new(&shop(), None).expect("a fine plan"), [0.375, 0.125, 0.5]);
+        close(&TaskMix::new(&catalogue(), None).expect("a fine plan"), [0.375, 0.125, 0.5]);
         let mix = BTreeMap::from([("inventory".to_owned(), 80.0), ("pos".to_owned(), 20.0)]);
-        close(&TaskMix::new(&shop(), Some(&mix)).expect("a fine mix"), [0.6, 0.2, 0.2]);
+        close(&TaskMix::new(&catalogue(), Some(&mix)).expect("a fine mix"), [0.6, 0.2, 0.2]);
         let mix = BTreeMap::from([("pos".to_owned(), 1.0)]);
-        close(&TaskMix::new(&shop(), Some(&mix)).expect("a fine mix"), [0.0, 0.0, 1.0]);
+        close(&TaskMix::new(&catalogue(), Some(&mix)).expect("a fine mix"), [0.0, 0.0, 1.0]);
     }
 
     #[test]
     fn a_mix_that_cannot_be_followed_says_why() {
         let error = |mix: &[(&str, f64)]| {
             let mix = mix.iter().map(|(group, weight)| ((*group).to_owned(), *weight)).collect();
-            TaskMix::new(&shop(), Some(&mix)).expect_err("not a mix")
+            TaskMix::new(&catalogue(), Some(&mix)).expect_err("not a mix")
         };
         insta::assert_snapshot!(error(&[("posts", 1.0)]), @"no task is in group `posts`; groups with tasks: inventory, pos");
         insta::assert_snapshot!(error(&[("pos", 0.0)]), @"no group has a weight above 0, so there is nothing to do");
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn sequences_stay_what_they_were() {
-        let mix = TaskMix::new(&shop(), None).expect("a fine plan");
+        let mix = TaskMix::new(&catalogue(), None).expect("a fine plan");
         let sequence = |seed, user| -> Vec<u32> {
             let mut dice = Dice::new(seed, user);
             (0..12).map(|_| dice.next(&mix, think(0, 0)).0).collect()
@@ -208,7 +208,7 @@ mod tests {
     proptest! {
         #[test]
         fn pauses_lie_between_both_ends(min in 0u64..5000, more in 0u64..5000, seed: u64, user: u64) {
-            let mix = TaskMix::new(&shop(), None).expect("a fine plan");
+            let mix = TaskMix::new(&catalogue(), None).expect("a fine plan");
             let mut dice = Dice::new(seed, user);
             for _ in 0..20 {
                 let (_, pause) = dice.next(&mix, think(min, min + more));
@@ -218,7 +218,7 @@ mod tests {
 
         #[test]
         fn pauses_do_not_change_the_tasks(seed: u64, user: u64) {
-            let mix = TaskMix::new(&shop(), None).expect("a fine plan");
+            let mix = TaskMix::new(&catalogue(), None).expect("a fine plan");
             let (mut fixed, mut drawn) = (Dice::new(seed, user), Dice::new(seed, user));
             for _ in 0..20 {
                 prop_assert_eq!(fixed.next(&mix, think(5, 5)).0, drawn.next(&mix, think(1, 900)).0);
