@@ -49,6 +49,21 @@ async fn a_lab_starts_in_order_and_can_be_reached() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lab_at_rest_takes_next_to_no_processor_time() {
+    // An instance without a readiness check once kept the loop of lab-init going round without a pause.
+    let text = std::fs::read_to_string(kit::TINY).expect("the stack");
+    let unchecked = text.replace(r#"ready = { exec = ["test", "-s", "/data/kept"] }"#, "");
+    assert_ne!(text, unchecked);
+    let (lab, _turn) = start_text(&unchecked).await.expect("a lab starts");
+    lab.wait_ready(SOON).await.expect("ready");
+    let (before, watched) = (kit::processor_time(lab.init()), Duration::from_secs(2));
+    tokio::time::sleep(watched).await;
+    let used = kit::processor_time(lab.init()) - before;
+    assert!(used < watched / 10, "lab-init used {used:?} of {watched:?}");
+    lab.close().await.expect("closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ended_instances_come_back_unless_they_are_held() {
     let (lab, _turn) = start().await;
     let mut events = lab.stream().subscribe();

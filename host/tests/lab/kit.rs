@@ -282,6 +282,13 @@ fn start_time(pid: i32) -> Option<String> {
     fields.nth(18).map(str::to_owned)
 }
 
+/// What a process has used of the processors so far.
+pub(crate) fn processor_time(pid: i32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("it runs");
+    let nanos = stat.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.expect("a number"))
+}
+
 fn interfaces() -> BTreeSet<String> {
     let entries = fs::read_dir("/sys/class/net").expect("readable");
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()

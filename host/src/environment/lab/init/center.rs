@@ -134,7 +134,7 @@ impl Center {
         let now = Instant::now();
         let groups = plan.workloads.iter().filter_map(|workload| workload.group.clone());
         Self {
-            instances: plan.instances.iter().map(|slot| Instance::new(slot.node, now)).collect(),
+            instances: plan.instances.iter().map(|slot| Instance::new(slot.node)).collect(),
             nodes: plan.nodes.iter().map(|_| NodeState::default()).collect(),
             desired: plan.workloads.iter().map(|workload| workload.count).collect(),
             told: vec![None; plan.workloads.len()],

@@ -60,6 +60,8 @@ pub(super) struct Process {
 
 #[derive(Debug)]
 pub(super) enum Probing {
+    /// Nobody asks it: it does not run, or has no readiness check.
+    Never,
     /// To be asked at this moment.
     Due(Instant),
     Asking(Probe),
@@ -68,7 +70,7 @@ pub(super) enum Probing {
 }
 
 impl Instance {
-    pub(super) fn new(node: usize, now: Instant) -> Self {
+    pub(super) fn new(node: usize) -> Self {
         Self {
             node,
             stage: Stage::Idle,
@@ -79,7 +81,7 @@ impl Instance {
             frozen: false,
             ready: false,
             failures: 0,
-            probing: Probing::Due(now),
+            probing: Probing::Never,
             started: None,
             oom_kills: 0,
             detail: String::new(),

@@ -120,12 +120,15 @@ impl Center {
                 instance.started = Some(monotonic());
                 instance.failures = 0;
                 instance.asked = None;
-                instance.probing = Probing::Due(now + EAGER);
                 let detail = format!("start {}", instance.starts);
                 self.tell(index, InstanceEvent::Started, detail);
-                if self.workload(index).ready.is_none() {
-                    self.instances[index].ready = true;
-                    self.instances[index].detail.clear();
+                let checked = self.workload(index).ready.is_some();
+                let instance = &mut self.instances[index];
+                if checked {
+                    instance.probing = Probing::Due(now + EAGER);
+                } else {
+                    instance.ready = true;
+                    instance.detail.clear();
                     self.tell(index, InstanceEvent::Ready, "it runs");
                 }
                 Ok(())
@@ -252,7 +255,7 @@ impl Center {
         instance.oom_kills = oom_kills;
         instance.ready = false;
         instance.frozen = false;
-        instance.probing = Probing::Due(Instant::now());
+        instance.probing = Probing::Never;
         // An end that was asked for says nothing about the program.
         instance.crashes = match (asked.is_some(), lived > STABLE) {
             (true, _) => 0,
