@@ -25,6 +25,7 @@ use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::observe::ErrorClass;
 
@@ -60,8 +61,6 @@ pub(super) struct Connection {
     /// Boxed, because a connection is moved in and out of a list. None once it has ended.
     driver: Option<Box<Driver>>,
     traffic: Arc<Traffic>,
-    /// Has it carried an exchange before? Then the peer may have hung up meanwhile.
-    pub used: bool,
 }
 
 impl Connection {
@@ -81,29 +80,25 @@ impl Connection {
     }
 
     async fn open_unbounded(origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Self, Failure> {
-        let place = origin.place();
-        let stream = dial(origin).await?;
-        // A refusal here only means that small writes may wait for one another.
-        let _ = stream.set_nodelay(true);
         let wire = if origin.tls {
-            let name = ServerName::try_from(origin.host.clone())
-                .map_err(|error| Failure::new(ErrorClass::Tls, format!("{place}: {error}")))?;
-            let stream = TlsConnector::from(tls.clone())
-                .connect(name, stream)
-                .await
-                .map_err(|error| Failure::shaking_hands(&place, &error))?;
-            Wire::tls(stream)
+            // On a task of its own: requests run on the stack of the plugin's fiber, and a handshake
+            // may need more than is left there.
+            let (origin, tls) = (origin.clone(), tls.clone());
+            let shaking = tokio::spawn(async move { shake_hands(&origin, tls).await });
+            AbortOnDropHandle::new(shaking).await.unwrap_or_else(|error| {
+                Err(Failure::new(ErrorClass::Tls, format!("the TLS handshake broke down: {error}")))
+            })?
         } else {
-            Wire::plain(stream)
+            Wire::plain(dial(origin).await?)
         };
         let traffic = wire.traffic();
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(HEAD)
             .handshake(TokioIo::new(wire))
             .await
-            .map_err(|error| Failure::exchanging(&place, &error))?;
+            .map_err(|error| Failure::exchanging(&origin.place(), &error))?;
         let driver = Some(Box::new(driver));
-        Ok(Self { origin: origin.clone(), sender, driver, traffic, used: false })
+        Ok(Self { origin: origin.clone(), sender, driver, traffic })
     }
 
     /// Bytes sent and received over its whole life; readable even after it is gone.
@@ -158,12 +153,23 @@ impl Connection {
     }
 }
 
+/// Connects, and agrees on TLS.
+async fn shake_hands(origin: &Origin, tls: Arc<ClientConfig>) -> Result<Wire, Failure> {
+    let place = origin.place();
+    let name = ServerName::try_from(origin.host.clone())
+        .map_err(|error| Failure::new(ErrorClass::Tls, format!("{place}: {error}")))?;
+    let stream = dial(origin).await?;
+    let shaken = TlsConnector::from(tls).connect(name, stream).await;
+    shaken.map(Wire::tls).map_err(|error| Failure::shaking_hands(&place, &error))
+}
+
 /// Connects to the first address of the origin that takes the connection.
 async fn dial(origin: &Origin) -> Result<TcpStream, Failure> {
     let place = origin.place();
     if let Ok(address) = origin.host.parse() {
         let address = SocketAddr::new(address, origin.port);
-        return TcpStream::connect(address).await.map_err(|error| Failure::connecting(&place, &error));
+        let stream = TcpStream::connect(address).await;
+        return stream.map(at_once).map_err(|error| Failure::connecting(&place, &error));
     }
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((origin.host.as_str(), origin.port))
         .await
@@ -172,7 +178,7 @@ async fn dial(origin: &Origin) -> Result<TcpStream, Failure> {
     let mut last = None;
     for address in addresses {
         match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok(at_once(stream)),
             Err(error) => last = Some(error),
         }
     }
@@ -180,4 +186,10 @@ async fn dial(origin: &Origin) -> Result<TcpStream, Failure> {
         Some(error) => Failure::connecting(&place, &error),
         None => Failure::new(ErrorClass::NameResolution, format!("{}: the name has no address", origin.host)),
     })
+}
+
+/// Small writes do not wait for one another. A refusal of that is no reason not to go on.
+fn at_once(stream: TcpStream) -> TcpStream {
+    let _ = stream.set_nodelay(true);
+    stream
 }

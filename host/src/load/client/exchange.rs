@@ -127,7 +127,6 @@ async fn attempt(
     let broken = |failure| Broken { failure, unanswered: false, unsent: None };
     let body = body::read(&mut connection, body, terms.body_limit).await.map_err(broken)?;
     let body = body::unpack(&head.headers, body, terms.body_limit).map_err(broken)?;
-    connection.used = true;
     // Asked right away, so that a connection that the peer closes is closed here too, and does not
     // hold a descriptor while the user thinks.
     let reusable = connection.is_ready().await;
