@@ -8,7 +8,8 @@ use crate::{environment::Inverse, observe::Nanos};
 /// Carries out the HTTP requests of one plugin instance, with its cookies and connections.
 ///
 /// The load room implements it for virtual users, where every hop is recorded; for faults there is
-/// one that records nothing.
+/// one that records nothing. The first URL of a request was checked against the grant; whoever
+/// follows redirects checks every hop, by [`HttpGrant`](super::HttpGrant).
 pub trait Browser: Send {
     /// Sends one request, follows redirects, reads the body to its end.
     fn send<'a>(

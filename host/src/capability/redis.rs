@@ -61,22 +61,17 @@ impl Redis {
             Some((kept, connection)) if kept == endpoint => connection,
             _ => connect(&endpoint, credential).await?,
         };
-        let mut command = Cmd::new();
-        command.arg(arguments);
+        let asked = endpoint.clone();
         let asking = tokio::spawn(async move {
-            let answer = command.query_async::<Value>(&mut connection).await;
+            let answer = ask(&asked, &mut connection, arguments).await;
             (connection, answer)
         });
         let (connection, answer) =
             asking.await.map_err(|error| Failure::Other(format!("the command broke off: {error}")))?;
-        let mut items = Vec::new();
-        match answer {
-            Ok(value) => flatten(value, &mut items)?,
-            Err(error) if is_answer(&error) => items.push(Item::Error(error_text(&error))),
-            Err(error) => return Err(failure(&endpoint, &error)),
+        if answer.is_ok() {
+            self.kept = Some((endpoint, connection));
         }
-        self.kept = Some((endpoint, connection));
-        Ok(items)
+        answer
     }
 }
 
@@ -119,6 +114,22 @@ async fn connect(
         connecting.map_err(|error| failure(&endpoint, &error))
     });
     connecting.await.unwrap_or_else(|error| Err(Failure::Other(format!("connecting broke off: {error}"))))
+}
+
+async fn ask(
+    endpoint: &Endpoint,
+    connection: &mut MultiplexedConnection,
+    arguments: Vec<String>,
+) -> Result<Vec<Item>, Failure> {
+    let mut command = Cmd::new();
+    command.arg(arguments);
+    let mut items = Vec::new();
+    match command.query_async::<Value>(connection).await {
+        Ok(value) => flatten(value, &mut items)?,
+        Err(error) if is_answer(&error) => items.push(Item::Error(error_text(&error))),
+        Err(error) => return Err(failure(endpoint, &error)),
+    }
+    Ok(items)
 }
 
 /// Did the server answer with an error, rather than not at all?
@@ -183,7 +194,74 @@ fn flatten(value: Value, items: &mut Vec<Item>) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        net::TcpListener,
+    };
+
     use super::*;
+    use crate::config::Secret;
+
+    /// A server that answers by what the command's name is, and does not hear after `DIE`.
+    async fn server() -> Endpoint {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (reader, mut writer) = stream.into_split();
+                let mut lines = BufReader::new(reader).lines();
+                while let Ok(Some(count)) = lines.next_line().await {
+                    let count: usize = count.trim_start_matches('*').parse().expect("an array");
+                    let mut words = Vec::new();
+                    for _ in 0..count {
+                        lines.next_line().await.expect("a length");
+                        words.push(lines.next_line().await.expect("a word").expect("a word"));
+                    }
+                    let answer = match words[0].as_str() {
+                        "AUTH" if words[1..] == ["app", "secret"] => "+OK\r\n",
+                        "AUTH" => "-WRONGPASS invalid username-password pair\r\n",
+                        "ROLE" => "*3\r\n$6\r\nmaster\r\n:7\r\n*1\r\n$-1\r\n",
+                        "SET" => "-READONLY You can't write against a read only replica.\r\n",
+                        "DIE" => break,
+                        _ => "-ERR unknown command\r\n",
+                    };
+                    writer.write_all(answer.as_bytes()).await.expect("answers");
+                }
+            }
+        });
+        Endpoint { uid: "1".to_owned(), address, credentials: None }
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn answers_errors_and_silence_are_told_apart() {
+        let endpoint = server().await;
+        let credential = Credential { user: "app".to_owned(), password: Secret("secret".to_owned()) };
+        let mut connection = connect(&endpoint, Some(&credential)).await.expect("connects");
+        let role = ask(&endpoint, &mut connection, words(&["ROLE"])).await;
+        let text = |text: &str| Item::Text(text.to_owned());
+        assert_eq!(role, Ok(vec![text("master"), Item::Integer("7".to_owned()), Item::Nil]));
+        let set = ask(&endpoint, &mut connection, words(&["SET", "a", "b"])).await;
+        let readonly = "READONLY You can't write against a read only replica.";
+        assert_eq!(set, Ok(vec![Item::Error(readonly.to_owned())]));
+        let died = ask(&endpoint, &mut connection, words(&["DIE"])).await;
+        assert!(matches!(died, Err(Failure::Unreachable(_))), "{died:?}");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_and_a_closed_port_are_told_apart() {
+        let endpoint = server().await;
+        let credential = Credential { user: "app".to_owned(), password: Secret("wrong".to_owned()) };
+        let refused = connect(&endpoint, Some(&credential)).await.map(drop);
+        assert!(matches!(refused, Err(Failure::Invalid(_))), "{refused:?}");
+        assert!(!format!("{refused:?}").contains("wrong\""), "{refused:?}");
+        let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+        let unreachable = connect(&Endpoint { address: closed, ..endpoint }, None).await.map(drop);
+        assert!(matches!(unreachable, Err(Failure::Unreachable(_))), "{unreachable:?}");
+    }
 
     #[test]
     fn replies_are_flattened_depth_first() {

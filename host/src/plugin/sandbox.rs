@@ -108,7 +108,8 @@ impl Sandbox {
         self.output.begin();
     }
 
-    /// A tick passed while the guest computed. Has it computed too long?
+    /// A tick passed while the guest computed. Has it computed too long? It yields at every tick, so
+    /// what it waits for its turn again is not counted.
     pub(crate) fn tick(&mut self) -> bool {
         self.busy += 1;
         TICK * self.busy > self.limits().busy_timeout

@@ -166,3 +166,95 @@ fn failure(error: &tokio_postgres::Error) -> Failure {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn endpoint(address: SocketAddr) -> Endpoint {
+        Endpoint {
+            uid: "1".to_owned(),
+            address,
+            database: "postgres".to_owned(),
+            credentials: "admin".to_owned(),
+        }
+    }
+
+    fn credential() -> Credential {
+        Credential { user: "postgres".to_owned(), password: Secret("secret".to_owned()) }
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_unreachable() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        drop(listener);
+        let refused = connect(&endpoint(address), &credential()).await.map(drop);
+        assert!(matches!(refused, Err(Failure::Unreachable(_))), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_up_is_unreachable() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(stream);
+            }
+        });
+        let broken = connect(&endpoint(address), &credential()).await.map(drop);
+        assert!(matches!(broken, Err(Failure::Unreachable(_))), "{broken:?}");
+    }
+
+    /// Against a real server, whose address is in `ASSAY_TEST_SQL`; it trusts or has the password
+    /// `secret` for the user `postgres`.
+    #[tokio::test]
+    #[ignore = "needs a PostgreSQL server at $ASSAY_TEST_SQL; run it with --ignored"]
+    async fn a_server_answers_typed_values_and_named_errors() {
+        let address = std::env::var("ASSAY_TEST_SQL").expect("set").parse().expect("an address");
+        let client = connect(&endpoint(address), &credential()).await.expect("connects");
+        let text = |text: &str| Value::Text(text.to_owned());
+        let integer = |number: i64| Value::Integer(number.to_string());
+        let rows = ask(
+            &client,
+            "select 1::int2, $1::int8 + 1, $2::numeric * 2, $3::text, $4::bool, null::text, \
+             2.5::float8, '2026-01-02 03:04:05Z'::timestamptz, '1/2A'::pg_lsn, '{}'::jsonb",
+            vec![integer(41), text("1.25"), text("it's"), Value::Boolean(true)],
+        );
+        let rows = rows.await.expect("answers");
+        let expected = vec![
+            integer(1),
+            integer(42),
+            text("2.50"),
+            text("it's"),
+            Value::Boolean(true),
+            Value::Null,
+            Value::Float(2.5),
+            text("2026-01-02T03:04:05Z"),
+            text("1/2A"),
+            text("{}"),
+        ];
+        assert_eq!(rows.rows, [expected]);
+
+        let failed = |statement: &'static str, parameters: Vec<Value>| {
+            let client = &client;
+            async move { ask(client, statement, parameters).await.expect_err("fails") }
+        };
+        assert!(matches!(failed("selec 1", vec![]).await, Failure::Invalid(_)));
+        assert!(matches!(failed("select $1::int4", vec![]).await, Failure::Invalid(_)));
+        assert!(matches!(failed("select $1::int4", vec![text("x")]).await, Failure::Invalid(_)));
+        assert!(matches!(
+            failed("select * from generate_series(1, 1001)", vec![]).await,
+            Failure::Invalid(_)
+        ));
+        let Failure::Invalid(cast) = failed("select now() - now() as age", vec![]).await else {
+            panic!("read")
+        };
+        assert_eq!(cast, "column 'age' is of type interval; cast it to text: age::text");
+        ask(&client, "set default_transaction_read_only = on", vec![]).await.expect("sets");
+        assert!(matches!(failed("create table t (a int)", vec![]).await, Failure::Conflict(_)));
+        let dead = failed("select pg_terminate_backend(pg_backend_pid())", vec![]).await;
+        assert!(matches!(dead, Failure::Unreachable(_)), "{dead:?}");
+    }
+}
