@@ -2,9 +2,16 @@
 //! be right. A line `# set: PATH=VALUE` in a case is given as `--set`, `# env: NAME` as `--env`, `# time-scale:
 //! N` as `--time-scale`. What is read is in `broken-configs/snapshots/`.
 
-use std::path::{Path, PathBuf};
+mod support;
 
-use assay::config::{LoadOptions, load};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use support::text;
 
 fn cases() -> Vec<PathBuf> {
     let mut cases: Vec<_> = Path::new("tests/broken-configs")
@@ -17,25 +24,44 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-fn arguments(case: &Path) -> LoadOptions {
-    let text = std::fs::read(case).unwrap_or_default();
+/// The command line options that a case asks for.
+fn options(case: &Path) -> Vec<String> {
+    let text = fs::read(case).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let after = |prefix: &str| -> Vec<String> {
-        text.lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect()
+    let asked = |option: &str| -> Vec<String> {
+        let prefix = format!("# {option}: ");
+        let values = text.lines().filter_map(|line| line.strip_prefix(&prefix));
+        values.flat_map(|value| [format!("--{option}"), value.to_owned()]).collect()
     };
-    LoadOptions {
-        set: after("# set: "),
-        environment: after("# env: ").pop(),
-        time_scale: after("# time-scale: ").pop().map(|scale| scale.parse().expect("a number")),
-    }
+    ["set", "env", "time-scale"].into_iter().flat_map(asked).collect()
 }
 
-/// What is printed about a case.
+/// What is printed about a case. It must be refused as a mistake in the config, before anything is
+/// started or written.
 fn refusal(case: &Path) -> String {
-    match load(case, &arguments(case)) {
-        Ok(_) => panic!("{} was accepted", case.display()),
-        Err(errors) => errors.to_string(),
-    }
+    let runs = tempfile::tempdir().expect("a folder");
+    let labs = labs();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
+    let output = command
+        .arg("run")
+        .arg(case)
+        .args(options(case))
+        .arg("--runs")
+        .arg(runs.path())
+        .env_remove("NO_COLOR")
+        .output()
+        .expect("the binary starts");
+    assert_eq!(output.status.code(), Some(2), "{}:\n{}", case.display(), text(&output));
+    assert!(output.stdout.is_empty(), "{}:\n{}", case.display(), text(&output));
+    assert_eq!(runs.path().read_dir().expect("it reads").count(), 0, "{} left a run", case.display());
+    assert_eq!(labs, self::labs(), "{} started a lab", case.display());
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+/// Every lab of this machine has a folder here from its start to its end.
+fn labs() -> BTreeSet<PathBuf> {
+    let labs = fs::read_dir("/var/lib/assay/labs").into_iter().flatten();
+    labs.map(|lab| lab.expect("an entry").path()).collect()
 }
 
 #[test]
@@ -47,9 +73,18 @@ fn each_is_refused_with_a_reason() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
+        let mut placed = 0;
         for case in cases {
-            let name = case.file_stem().expect("a name").to_string_lossy().into_owned();
-            insta::assert_snapshot!(name, refusal(&case));
+            let (name, refusal) = (case.file_stem().expect("a name").to_string_lossy(), refusal(&case));
+            placed += usize::from(names_a_place(&refusal));
+            insta::assert_snapshot!(name.as_ref(), refusal);
         }
+        assert!(placed >= 60, "only {placed} say where");
     });
+}
+
+/// Does a message say file, line and column?
+fn names_a_place(refusal: &str) -> bool {
+    let place = regex::Regex::new(r"\.toml:\d+:\d+|\[--set:\d+:\d+").expect("a right expression");
+    place.is_match(refusal)
 }

@@ -38,7 +38,7 @@ pub(super) fn pick(
         (None, None, _) => {
             let message = "the config has several environments and does not say which to use";
             let help = format!("add `environment = …` or --env …; {}", choices("", &known));
-            checks.errors.push(Diagnostic::new(message).with_help(help));
+            checks.refuse("/environments", message, help);
             return None;
         }
     };

@@ -50,7 +50,8 @@ impl<'a> Reader<'a> {
         let node = self.document(path, canonical, PathBuf::new(), text)?;
         if matches!(&node.content, Content::Table(entries) if entries.is_empty()) {
             let needs = "a run config needs at least `name`, an environment, a behavior and a phase";
-            self.errors.push(Diagnostic::new(format!("{} is empty", path.display())).with_help(needs));
+            self.errors
+                .push(Diagnostic::new(format!("{}:1:1: the file is empty", path.display())).with_help(needs));
             return None;
         }
         Some(node)

@@ -5,6 +5,7 @@
 //! changed is in the [`Journal`] first.
 
 mod guard;
+mod horizon;
 mod journal;
 mod recovery;
 mod steady;
@@ -12,8 +13,9 @@ mod strike;
 mod timeline;
 
 pub use guard::Guard;
+pub use horizon::beyond_load;
 pub use journal::{Journal, JournalError, Pending, Undo};
 pub use recovery::{CALM, CALM_SUCCESSES, outage, outages};
 pub use steady::{Steady, check as check_steady, wait as wait_steady};
-pub use strike::{Armed, StrikeError};
+pub use strike::{Armed, Armory, StrikeError};
 pub use timeline::{Planned, Timeline};

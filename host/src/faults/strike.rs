@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
+
 use super::{
     Journal,
     journal::{Pending, Undo},
@@ -21,10 +23,19 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often aiming may be repeated when the victims changed meanwhile.
 const AIMS: u32 = 3;
 
+/// Makes instances of one fault, configured and with its ports.
+#[async_trait]
+pub trait Armory: Send + Sync {
+    /// The error is for people.
+    async fn instance(&self) -> Result<FaultInstance, String>;
+}
+
 /// A fault that is configured and knows whom to tell.
 pub struct Armed {
     pub name: String,
     pub instance: FaultInstance,
+    /// Where the instance came from: after a call that broke off, reverting takes a new one.
+    pub armory: Arc<dyn Armory>,
     pub stream: Stream,
     pub journal: Arc<Journal>,
     pub environment: Arc<dyn Environment>,
@@ -157,7 +168,12 @@ impl Armed {
     async fn undo(&mut self, pending: &Pending) -> Result<(), String> {
         match &pending.undo {
             Undo::Host(inverse) => self.environment.undo(inverse).await.map_err(|error| error.to_string())?,
-            Undo::Plugin(undo) => self.instance.revert(undo).await.map_err(|error| error.to_string())?,
+            Undo::Plugin(undo) => {
+                if !self.instance.is_whole() {
+                    self.instance = self.armory.instance().await?;
+                }
+                self.instance.revert(undo).await.map_err(|error| error.to_string())?;
+            }
         }
         self.journal.undone(pending.number).map_err(|error| error.to_string())
     }

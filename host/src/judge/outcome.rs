@@ -7,7 +7,8 @@ use crate::observe::{Outcome, RunOutcome, Verdict};
 pub struct Circumstances {
     /// What could not be put back.
     pub not_restored: Vec<String>,
-    /// Faults that were planned and did not strike, or whose effect was not proven, with the reason.
+    /// Faults that were planned and proved nothing, with the reason: they did not strike, their effect
+    /// was not proven, or the load ended before their recovery could be judged.
     pub unproven_faults: Vec<String>,
     /// The generator's own confession, if it was the bottleneck.
     pub generator: Option<String>,

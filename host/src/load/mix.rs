@@ -109,7 +109,7 @@ impl Dice {
 /// Evenly from both ends, both included.
 fn between(think: ThinkTime, draw: u64) -> Duration {
     let span = think.max.saturating_sub(think.min).as_nanos();
-    let part = u128::from(draw) * (span.min(u128::from(u64::MAX)) + 1) >> 64;
+    let part = (u128::from(draw) * (span.min(u128::from(u64::MAX)) + 1)) >> 64;
     think.min.saturating_add(Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX)))
 }
 

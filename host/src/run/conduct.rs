@@ -10,12 +10,14 @@ use super::{
     identity::{self, run_id},
     network::TargetNetwork,
     place::{self, Place},
-    plan, preflight, users, watch,
+    plan, preflight,
+    rack::Rack,
+    users, watch,
 };
 use crate::{
-    capability::{FaultPlugin, FaultPorts, Reader},
+    capability::{FaultPlugin, Reader},
     config::RunConfig,
-    faults::{Armed, Guard, Journal, Planned, Timeline, Undo},
+    faults::{Armed, Armory, Guard, Journal, Planned, Timeline, Undo, beyond_load},
     judge::{Circumstances, Judge, decide, evaluate},
     load::{Load, LoadOptions},
     observe::{
@@ -360,6 +362,10 @@ impl Run {
             (Some(_), Bite::Proven) => None,
             (Some(_), _) => Some(format!("the effect of fault '{}' was not proven", fault.name)),
         });
+        let unseen = beyond_load(&self.info.faults, self.config.load_duration());
+        let unseen = unseen
+            .into_iter()
+            .map(|(name, because)| format!("the recovery of fault '{name}' cannot be judged: {because}"));
         let generator = known.generator();
         Circumstances {
             not_restored: known
@@ -367,7 +373,7 @@ impl Run {
                 .iter()
                 .map(|failure| format!("{}: {}", failure.what, failure.because))
                 .collect(),
-            unproven_faults: unproven.collect(),
+            unproven_faults: unproven.chain(unseen).collect(),
             generator: generator.bottleneck.then_some(generator.because),
         }
     }
@@ -385,19 +391,12 @@ impl Run {
     }
 
     async fn arm<C>(&self, part: &Part<FaultPlugin, C>, name: &str, place: &Place) -> Result<Armed, String> {
-        let ports = FaultPorts {
-            fault: name.to_owned(),
-            environment: place.environment.clone(),
-            journal: self.journal.clone(),
-            credentials: place.credentials.clone(),
-        };
         let tenant = self.cast.tenant(part.plugin.plugin(), &self.stream);
-        let mut instance =
-            part.plugin.instantiate(&tenant, ports).await.map_err(|error| error.to_string())?;
-        instance.configure(&part.json).await.map_err(|error| error.to_string())?;
+        let armory = Arc::new(Rack::new(part, tenant, name, place, self.journal.clone()));
         Ok(Armed {
             name: name.to_owned(),
-            instance,
+            instance: armory.instance().await?,
+            armory,
             stream: self.stream.clone(),
             journal: self.journal.clone(),
             environment: place.environment.clone(),

@@ -9,6 +9,7 @@ mod network;
 mod place;
 mod plan;
 mod preflight;
+mod rack;
 mod users;
 mod watch;
 

@@ -8,6 +8,7 @@ use crate::{
     capability::{FaultPlugin, FaultPorts, ports},
     config::RunConfig,
     environment::{Environment, Inverse},
+    faults::beyond_load,
     observe::{Clock, Fact, Nanos, Severity, Stream},
 };
 
@@ -58,11 +59,18 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
         None => None,
     };
     let moments = config.planned_faults();
+    let unseen = beyond_load(&moments, config.load_duration());
     let mut faults = Vec::new();
     for part in &cast.faults {
         let mut fault = preview(cast, part, &part.config.name, environment).await;
         fault.at = moments.iter().find(|one| one.name == fault.name).map(|one| one.at);
         fault.recover_within = Some(part.config.recover_within);
+        let beyond = unseen.iter().filter(|(name, _)| *name == fault.name);
+        fault
+            .findings
+            .extend(beyond.map(|(_, because)| {
+                (Severity::Warning, format!("its recovery cannot be judged: {because}"))
+            }));
         faults.push(fault);
     }
     faults.sort_by_key(|fault| fault.at);

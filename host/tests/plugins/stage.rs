@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::support;
 
 /// One engine for all tests: that is how the host has it.
-pub fn worlds() -> &'static Worlds {
+pub(crate) fn worlds() -> &'static Worlds {
     static WORLDS: OnceLock<Worlds> = OnceLock::new();
     WORLDS.get_or_init(|| {
         let options = EngineOptions { users: 100, cache: None, ..EngineOptions::default() };
@@ -32,7 +32,7 @@ pub fn worlds() -> &'static Worlds {
 }
 
 /// Where a fixture's component lies. All are written before the first is read: tests run at once.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder");
@@ -44,12 +44,12 @@ pub fn fixture(name: &str) -> PathBuf {
     folder.path().join(format!("{name}.wasm"))
 }
 
-pub fn source(name: &str) -> Source {
+pub(crate) fn source(name: &str) -> Source {
     Source { name: name.to_owned(), path: Some(fixture(name)) }
 }
 
 /// Short, so that tests are.
-pub fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         memory: 16 << 20,
         call_timeout: Duration::from_secs(3),
@@ -59,13 +59,13 @@ pub fn limits() -> Limits {
 }
 
 /// A run with one plugin in it.
-pub struct Stage {
-    pub tenant: Arc<Tenant>,
+pub(crate) struct Stage {
+    pub(crate) tenant: Arc<Tenant>,
     events: Mutex<Subscription>,
 }
 
 impl Stage {
-    pub fn new(plugin: &Plugin, limits: Limits, grants: Grants) -> Self {
+    pub(crate) fn new(plugin: &Plugin, limits: Limits, grants: Grants) -> Self {
         let stream = Stream::new(Clock::start());
         let events = Mutex::new(stream.subscribe());
         let tenant = Arc::new(Tenant::new(worlds().engine(), plugin, limits, grants, stream, 42));
@@ -73,13 +73,13 @@ impl Stage {
     }
 
     /// Everything told so far that was not asked for yet.
-    pub fn told(&self) -> Vec<Fact> {
+    pub(crate) fn told(&self) -> Vec<Fact> {
         let mut events = self.events.lock().expect("not poisoned");
         std::iter::from_fn(|| events.try_recv().ok()).map(|event: Arc<Event>| event.fact.clone()).collect()
     }
 
     /// The failures among them.
-    pub fn failures(&self) -> Vec<(String, PluginFailureKind, String)> {
+    pub(crate) fn failures(&self) -> Vec<(String, PluginFailureKind, String)> {
         let failure = |fact| match fact {
             Fact::PluginFailed { call, kind, message, .. } => Some((call, kind, message)),
             _ => None,
@@ -90,16 +90,16 @@ impl Stage {
 
 /// What happened to samples and figures, in order.
 #[derive(Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     notes: Mutex<Vec<String>>,
 }
 
 impl Memory {
-    pub fn note(&self, note: impl Into<String>) {
+    pub(crate) fn note(&self, note: impl Into<String>) {
         self.notes.lock().expect("not poisoned").push(note.into());
     }
 
-    pub fn take(&self) -> Vec<String> {
+    pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.lock().expect("not poisoned"))
     }
 }
@@ -136,15 +136,15 @@ impl ports::Metrics for Memory {
 }
 
 /// Answers every request with its own path, and remembers.
-pub struct Echo {
-    pub memory: Arc<Memory>,
+pub(crate) struct Echo {
+    pub(crate) memory: Arc<Memory>,
     /// Done before each answer, on the stack that the request runs on.
-    pub before: fn(),
+    pub(crate) before: fn(),
     samples: u64,
 }
 
 impl Echo {
-    pub fn new(memory: Arc<Memory>) -> Self {
+    pub(crate) fn new(memory: Arc<Memory>) -> Self {
         Self { memory, before: || (), samples: 0 }
     }
 }
@@ -201,9 +201,9 @@ impl ports::Browser for Echo {
     fn reset(&mut self) {}
 }
 
-pub const TARGET: &str = "http://target.test:8080";
+pub(crate) const TARGET: &str = "http://target.test:8080";
 
-pub fn ports(instance: u64, browser: Echo) -> BehaviorPorts {
+pub(crate) fn ports(instance: u64, browser: Echo) -> BehaviorPorts {
     let memory = browser.memory.clone();
     BehaviorPorts {
         behavior: "visitors".to_owned(),
@@ -215,12 +215,12 @@ pub fn ports(instance: u64, browser: Echo) -> BehaviorPorts {
     }
 }
 
-pub fn user(id: u64) -> UserInfo {
+pub(crate) fn user(id: u64) -> UserInfo {
     UserInfo { id, ordinal: id, run: "run-1".to_owned(), base_url: TARGET.to_owned() }
 }
 
 /// A started virtual user.
-pub async fn started(
+pub(crate) async fn started(
     plugin: &BehaviorPlugin,
     stage: &Stage,
     config: Value,

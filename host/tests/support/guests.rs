@@ -8,7 +8,7 @@ use std::{
 use assay_componentize::{Component, Options, Package, build};
 
 /// Puts a fixture's component into `folder` and answers its file name.
-pub fn install(name: &str, folder: &Path) -> PathBuf {
+pub(crate) fn install(name: &str, folder: &Path) -> PathBuf {
     let component = all().iter().find(|component| component.name == name);
     let component = component.unwrap_or_else(|| panic!("no fixture is called '{name}'"));
     let path = folder.join(format!("{name}.wasm"));

@@ -8,16 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub mod guests;
-pub mod server;
+pub(crate) mod guests;
+pub(crate) mod server;
 
 /// The folder of the whole project.
-pub fn project() -> PathBuf {
+pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the host lies in the project").to_owned()
 }
 
 /// The binary under test.
-pub fn host() -> Command {
+pub(crate) fn host() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
     command.current_dir(project()).env("NO_COLOR", "1").stdin(Stdio::null());
     command
@@ -25,13 +25,13 @@ pub fn host() -> Command {
 
 /// One at a time: whole runs share the machine's processors with the target that they measure, and
 /// what a neighbour takes would show in their figures.
-pub fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static LAB: Mutex<()> = Mutex::new(());
     LAB.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs to the end, or kills and fails after `at_most`.
-pub fn finish(command: &mut Command, at_most: Duration) -> Output {
+pub(crate) fn finish(command: &mut Command, at_most: Duration) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     let pid = child.id();
     let (done, waiting) = std::sync::mpsc::channel();
@@ -50,7 +50,7 @@ pub fn finish(command: &mut Command, at_most: Duration) -> Output {
 }
 
 /// Both streams, for messages.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!(
         "status: {:?}\n--- stdout\n{}\n--- stderr\n{}",
         output.status.code(),
@@ -60,7 +60,7 @@ pub fn text(output: &Output) -> String {
 }
 
 /// Polls until `state` answers something, and fails with `what` after `at_most`.
-pub fn wait_for<T>(what: &str, at_most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, at_most: Duration, mut state: impl FnMut() -> Option<T>) -> T {
     let give_up = Instant::now() + at_most;
     loop {
         if let Some(found) = state() {
@@ -72,13 +72,13 @@ pub fn wait_for<T>(what: &str, at_most: Duration, mut state: impl FnMut() -> Opt
 }
 
 /// Sends a signal to one process.
-pub fn kill(pid: u32, signal: &str) {
+pub(crate) fn kill(pid: u32, signal: &str) {
     let status = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status();
     assert!(status.expect("kill runs").success(), "no process {pid}");
 }
 
 /// A child that does not outlive its test.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -89,7 +89,7 @@ impl Drop for Running {
 }
 
 /// The only run directory below `runs`.
-pub fn run_directory(runs: &Path) -> PathBuf {
+pub(crate) fn run_directory(runs: &Path) -> PathBuf {
     let mut entries: Vec<_> = std::fs::read_dir(runs)
         .expect("the runs' folder is there")
         .map(|entry| entry.expect("reads").path())
@@ -99,13 +99,13 @@ pub fn run_directory(runs: &Path) -> PathBuf {
 }
 
 /// The machine-readable report of a run.
-pub fn summary(directory: &Path) -> serde_json::Value {
+pub(crate) fn summary(directory: &Path) -> serde_json::Value {
     let text = std::fs::read_to_string(directory.join("summary.json")).expect("the summary is there");
     serde_json::from_str(&text).expect("the summary is JSON")
 }
 
 /// All events of a run, one JSON value each.
-pub fn events(directory: &Path) -> Vec<serde_json::Value> {
+pub(crate) fn events(directory: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(directory.join("events.jsonl")).expect("the events are there");
     text.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect()
 }

@@ -11,14 +11,14 @@ use std::{
 };
 
 /// Runs until the test's process ends.
-pub struct Server {
+pub(crate) struct Server {
     pub address: SocketAddr,
     requests: Arc<AtomicU64>,
 }
 
 impl Server {
     /// Answers 200 with a short body to whatever comes.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let requests = Arc::new(AtomicU64::new(0));
@@ -32,12 +32,12 @@ impl Server {
         Self { address, requests }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// How many requests it has answered.
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
 }

@@ -193,7 +193,9 @@ mod tests {
     fn a_shop_without_the_form_is_a_failed_start() {
         let host = FakeHost::start();
         host.http("GET", "/login/", 200, "no form here");
-        let error = Staff::start(Accounts::default(), host.user(0)).err().expect("fails");
+        let Err(error) = Staff::start(Accounts::default(), host.user(0)) else {
+            panic!("it has no accounts")
+        };
         assert!(error.to_string().contains("no CSRF token"), "{error}");
     }
 }

@@ -152,9 +152,9 @@ fn failure(error: &tokio_postgres::Error) -> Failure {
     };
     let code = reason.code();
     let text = format!("{} (SQLSTATE {})", reason.message(), code.code());
-    match code {
-        &SqlState::QUERY_CANCELED => Failure::TimedOut(text),
-        &SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Conflict(text),
+    match *code {
+        SqlState::QUERY_CANCELED => Failure::TimedOut(text),
+        SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Conflict(text),
         _ => match &code.code()[..2] {
             // Connection exceptions, operator intervention, insufficient resources.
             "08" | "57" | "53" => Failure::Unreachable(text),
