@@ -27,7 +27,7 @@ test: setup build guests ## Set up, build, and run every test that needs no clus
 	export SHOP_TEST_ROOT=$$($(HOST) lab rootfs config/stacks/jewelry-shop.toml | sed -n 's/^path //p')
 	$(CARGO) test --workspace --no-fail-fast
 
-check: ## What a reviewer would complain about: format and lints
+check: setup ## What a reviewer would complain about: format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 

@@ -173,6 +173,7 @@ fn an_interrupted_run_still_reports() {
 fn hostile_plugins_cost_their_own_calls_and_no_more() {
     let _alone = alone();
     let server = support::server::Server::start();
+    let strange = support::server::Server::start_tls();
     let runs = runs();
     let folder = tempfile::tempdir().expect("a folder");
     support::guests::install("hostile", folder.path());
@@ -201,7 +202,7 @@ fn hostile_plugins_cost_their_own_calls_and_no_more() {
         config += &format!(
             "[[behaviors]]\nname = \"{misdeed}\"\nplugin = \"hostile\"\nshare = {share}\nthink-time = \"200ms..400ms\"\n\
              config = {{ misdeed = \"{misdeed}\", url = \"https://{}/\" }}\n",
-            server.address
+            strange.address
         );
     }
     config += &format!(

@@ -53,7 +53,9 @@ pub enum LoadError {
     Unknown { name: String, known: String },
     #[error("failed to read plugin '{name}': {error}")]
     Read { name: String, error: std::io::Error },
-    #[error("plugin '{name}' is no WebAssembly component, but {found}; build it with `host plugin build`")]
+    #[error(
+        "plugin '{name}' is no WebAssembly component, but {found}; `wasm-tools component new` makes one of a core module that was built with the SDK"
+    )]
     NoComponent { name: String, found: &'static str },
     #[error("plugin '{name}' does not compile: {because}")]
     Compile { name: String, because: String },
@@ -61,7 +63,7 @@ pub enum LoadError {
     Version { name: String, error: kind::KindError },
     #[error("plugin '{name}' {error}")]
     Kind { name: String, error: kind::KindError },
-    #[error("plugin '{name}' is a {found} plugin, and a {wanted} plugin is needed here")]
+    #[error("plugin '{name}' is of the kind {found}, and one of the kind {wanted} is needed here")]
     WrongKind { name: String, found: PluginKind, wanted: PluginKind },
     #[error("plugin '{name}' does not fit this host: {because}")]
     Link { name: String, because: String },
@@ -184,11 +186,11 @@ mod tests {
     async fn what_is_no_plugin_is_named() {
         insta::assert_snapshot!(
             refused(b"\0asm\x01\0\0\0").await,
-            @"plugin 'mine' is no WebAssembly component, but a core module; build it with `host plugin build`"
+            @"plugin 'mine' is no WebAssembly component, but a core module; `wasm-tools component new` makes one of a core module that was built with the SDK"
         );
         insta::assert_snapshot!(
             refused(b"\x7fELF").await,
-            @"plugin 'mine' is no WebAssembly component, but something else; build it with `host plugin build`"
+            @"plugin 'mine' is no WebAssembly component, but something else; `wasm-tools component new` makes one of a core module that was built with the SDK"
         );
         insta::assert_snapshot!(
             refused(b"\0asm\x0d\0\x01\0").await,

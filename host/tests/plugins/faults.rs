@@ -15,8 +15,8 @@ use assay::{
         Direction, EnterNetwork, Environment, EnvironmentError, ExecOutput, Instance, InstanceState, Inverse,
         Manner, Node, Quota, QuotaStatus, Result, Selector, Workload,
     },
-    observe::{PluginFailureKind, UsageReading},
-    plugin::CallError,
+    faults::{Armed, Armory, Journal},
+    observe::{Clock, Fact, PluginFailureKind, Stream, UsageReading},
 };
 use assay_bindings::fault::exports::assay::plugin::fault::InjectError;
 use async_trait::async_trait;
@@ -210,9 +210,12 @@ fn to_cluster(selector: &str) -> Grants {
 }
 
 async fn armed(config: Value, grants: Grants, refuse_journal: bool) -> Struck {
+    armed_in(config, grants, refuse_journal, Arc::default()).await
+}
+
+async fn armed_in(config: Value, grants: Grants, refuse_journal: bool, memory: Arc<Memory>) -> Struck {
     let plugin = worlds().fault(&source("plain-fault")).await.expect("the fixture loads");
     let stage = Stage::new(plugin.plugin(), limits(), grants);
-    let memory = Arc::new(Memory::default());
     let paper = Arc::new(Paper { memory: memory.clone(), refuse_journal });
     let ports = FaultPorts {
         fault: "strike".to_owned(),
@@ -333,21 +336,51 @@ async fn what_is_not_granted_is_denied_and_named() {
     );
 }
 
+/// Makes instances as they were made for the strike.
+struct Again {
+    config: Value,
+    memory: Arc<Memory>,
+}
+
+#[async_trait]
+impl Armory for Again {
+    async fn instance(&self) -> std::result::Result<FaultInstance, String> {
+        self.memory.note("a new instance");
+        Ok(armed_in(self.config.clone(), to_cluster("app=db"), false, self.memory.clone()).await.instance)
+    }
+}
+
 #[tokio::test]
 async fn a_fault_that_dies_is_reverted_by_a_fresh_instance() {
     let config = json!({ "selector": "app=db", "action": "exec", "panic-in-effect": true });
-    let mut struck = armed(config.clone(), to_cluster("app=db"), false).await;
-    let aim = struck.instance.aim().await.expect("aims");
-    let undo = aim.undo.clone().expect("has something to undo");
-    struck.instance.inject(aim).await.expect("returns").expect("strikes");
-    let Err(CallError::Broken { kind, message }) = struck.instance.effect().await else { panic!("no panic") };
-    assert_eq!(kind, PluginFailureKind::Panicked);
-    assert!(message.ends_with("the config said so"), "{message}");
-    assert_eq!(struck.instance.revert(&undo).await, Err(CallError::Lost));
+    let Struck { memory, instance, .. } = armed(config.clone(), to_cluster("app=db"), false).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = Stream::new(Clock::start());
+    let mut events = stream.subscribe();
+    let mut armed = Armed {
+        name: "strike".to_owned(),
+        instance,
+        armory: Arc::new(Again { config, memory: memory.clone() }),
+        stream,
+        journal: Arc::new(Journal::open(&folder.path().join("journal.jsonl")).expect("a journal")),
+        environment: Arc::new(Paper { memory: memory.clone(), refuse_journal: false }),
+    };
+    armed.strike().await.expect("strikes");
+    let on_each = [r#"exec db-0 ["true"]"#, r#"exec db-1 ["true"]"#];
+    assert_eq!(memory.take(), on_each);
+    armed.prove(Duration::from_millis(1)).await;
+    assert!(armed.revert().await, "it is put back");
+    assert_eq!(memory.take(), ["a new instance", on_each[0], on_each[1]]);
+    assert!(armed.revert().await && memory.take().is_empty(), "once");
 
-    let mut fresh = armed(config, to_cluster("app=db"), false).await;
-    fresh.instance.revert(&undo).await.expect("reverts");
-    assert_eq!(fresh.memory.take().len(), 2);
+    let told: Vec<_> =
+        std::iter::from_fn(|| events.try_recv().ok()).map(|event| event.fact.clone()).collect();
+    let findings = told.iter().filter_map(|fact| match fact {
+        Fact::Finding { message, .. } => Some(message.as_str()),
+        _ => None,
+    });
+    let findings: Vec<_> = findings.collect();
+    assert!(findings[0].ends_with("the config said so"), "{findings:?}");
 }
 
 #[tokio::test]
