@@ -24,7 +24,7 @@ run: setup build ## Set up, build, and run the main job in the lab: 55 minutes o
 	$(SUDO) $(HOST) run config/vps-6gb.toml --time-scale 20
 
 test: setup build guests ## Set up, build, and run every test that needs no cluster
-	export SHOP_TEST_ROOT=$$($(HOST) lab rootfs config/stacks/jewelry-shop.toml | sed -n 's/^path //p')
+	export ASSAY_TEST_ROOT=$$($(HOST) lab rootfs config/stacks/jewelry-shop.toml | sed -n 's/^path //p')
 	$(CARGO) test --workspace --no-fail-fast
 
 check: setup ## What a reviewer would complain about: format and lints

@@ -2,7 +2,7 @@
 //! real Redis, which each test starts for itself on loopback, breaks, and stops.
 //!
 //! PostgreSQL and Redis come out of a Debian root file system, the one that the lab's instances share:
-//! `SHOP_TEST_ROOT` names its folder, as `make test` does. Nothing is installed on the machine, and
+//! `ASSAY_TEST_ROOT` names its folder, as `make test` does. Nothing is installed on the machine, and
 //! nothing is written into that folder; entering it takes root.
 
 #![forbid(unsafe_code)]

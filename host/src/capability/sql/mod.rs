@@ -4,6 +4,8 @@
 
 mod decode;
 mod parameter;
+#[cfg(test)]
+mod server;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -207,13 +209,22 @@ mod tests {
         assert!(matches!(broken, Err(Failure::Unreachable(_))), "{broken:?}");
     }
 
-    /// Against a real server, whose address is in `ASSAY_TEST_SQL`; it trusts or has the password
-    /// `secret` for the user `postgres`.
+    /// Connects once the server answers.
+    async fn connected(server: &server::Server) -> Client {
+        let give_up = std::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            match connect(&endpoint(server.address), &credential()).await {
+                Ok(client) => return client,
+                Err(failure) => assert!(std::time::Instant::now() < give_up, "{failure:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     #[tokio::test]
-    #[ignore = "needs a PostgreSQL server at $ASSAY_TEST_SQL; run it with --ignored"]
     async fn a_server_answers_typed_values_and_named_errors() {
-        let address = std::env::var("ASSAY_TEST_SQL").expect("set").parse().expect("an address");
-        let client = connect(&endpoint(address), &credential()).await.expect("connects");
+        let server = server::Server::start();
+        let client = connected(&server).await;
         let text = |text: &str| Value::Text(text.to_owned());
         let integer = |number: i64| Value::Integer(number.to_string());
         let rows = ask(
