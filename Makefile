@@ -15,7 +15,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test setup build rootfs check guests clean
+.PHONY: help run test setup build rootfs bench soak check guests clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -27,6 +27,16 @@ test: setup build guests ## Set up, build, and run every test that needs no clus
 	export ASSAY_TEST_ROOT=$$($(HOST) lab rootfs config/stacks/jewelry-shop.toml | sed -n 's/^path //p')
 	$(CARGO) test --workspace --no-fail-fast
 
+bench: setup ## Measure Assay beside wrk, oha, Goose and Locust, and write docs/benchmarks.md
+	scripts/bench/setup
+	$(CARGO) build --release --package assay-host --bin host
+	scripts/bench/run.py $(BENCH)
+
+soak: setup ## Ten minutes at full speed: does memory stay where it was? Writes docs/soak.md
+	scripts/bench/setup
+	$(CARGO) build --release --package assay-host --bin host
+	scripts/bench/soak.py
+
 check: setup ## What a reviewer would complain about: format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
@@ -34,10 +44,10 @@ check: setup ## What a reviewer would complain about: format and lints
 setup: ## Install what the build and the lab need
 	scripts/setup
 
-# All targets, so that `make run` and `make test` want the same features of every dependency, and a
-# machine builds each of them once.
-build: setup ## Compile the host, the reference applications, the plugins and their tests
-	$(CARGO) build --workspace --all-targets
+# The whole workspace, so that `make run` and `make test` want the same features of every dependency, and
+# a machine builds each of them once.
+build: setup ## Compile the host, the reference applications and the plugins
+	$(CARGO) build --workspace
 
 rootfs: build ## Build the root file system of the lab's instances, unless it is there
 	$(SUDO) scripts/rootfs

@@ -189,7 +189,7 @@ fn hostile_plugins_cost_their_own_calls_and_no_more() {
     let quiet = ["recurse-then-send", "flood-log"];
     let share = 100 / (misdeeds.len() + quiet.len() + 1);
     let mut config = format!(
-        "name = \"hostile\"\nenvironment = \"here\"\n[environments.here]\nkind = \"url\"\nurl = \"{}\"\n\
+        "name = \"misdeeds\"\nenvironment = \"here\"\n[environments.here]\nkind = \"url\"\nurl = \"{}\"\n\
          [plugins.hostile]\npath = \"hostile.wasm\"\ngrants = {{ http = [\"127.0.0.1\"] }}\n\
          limits = {{ busy-timeout = \"500ms\", call-timeout = \"5s\" }}\n\
          [plugins.plain-behavior]\npath = \"plain-behavior.wasm\"\n\
@@ -224,11 +224,83 @@ fn hostile_plugins_cost_their_own_calls_and_no_more() {
     let panic = failures.iter().find(|failure| failure["kind"] == "panicked").expect("told above");
     let message = panic["message"].as_str().expect("a text");
     assert!(message.contains(".rs:"), "a panic has its source line: {message}");
-    assert!(report.contains("hostile"), "{report}");
+    // The report names plugin, kind and cause of each.
+    for (_, kind) in misdeeds {
+        let named = |line: &str| line.contains("hostile") && line.contains(kind);
+        assert!(report.lines().any(named), "{kind} is not in the report:\n{report}");
+    }
+    let logged = facts(&directory, "finding").into_iter().map(|finding| finding["message"].to_string());
+    let logged: Vec<_> = logged.collect();
+    assert!(logged.iter().any(|message| message.contains("log")), "the flood is told: {logged:#?}");
+    assert!(logged.iter().any(|message| message.contains("(tls)")), "shaken hands, not trusted: {logged:#?}");
     // The one that behaves was served all along.
     let totals = summary(&directory);
     assert!(server.requests() > 20, "{}\n{totals:#}", text(&output));
     assert!(report.len() < 1 << 20, "a megabyte of error text is cut: {}", report.len());
+}
+
+/// Load that only hurts is not put on to the end.
+#[test]
+fn the_guard_stops_a_run_whose_requests_fail() {
+    let _alone = alone();
+    let server = support::server::Server::start_failing();
+    let runs = runs();
+    let folder = plain_config(&server.url(), "60s");
+    let path = folder.path().join("run.toml");
+    let config = std::fs::read_to_string(&path).expect("reads");
+    std::fs::write(&path, config + "[guard]\nerror-rate = \"50%\"\nfor = \"2s\"\n").expect("writes");
+    let started = Instant::now();
+    let output = finish(&mut run(&path.display().to_string(), runs.path()), Duration::from_secs(60));
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output));
+    assert!(started.elapsed() < Duration::from_secs(40), "long before its end: {:?}", started.elapsed());
+    let directory = run_directory(runs.path());
+    assert_eq!(facts(&directory, "run-ended")[0]["outcome"], "aborted");
+    assert!(
+        facts(&directory, "guard-tripped")[0]["because"].as_str().is_some_and(|why| why.contains("100.0 %"))
+    );
+}
+
+#[test]
+fn a_plan_says_what_there_is_no_time_to_see() {
+    let arguments = ["--set", "faults.postgres-primary.recover-within=27m"];
+    let output =
+        finish(host().args(["plan", "config/vps-6gb.toml"]).args(arguments), Duration::from_secs(60));
+    assert!(text(&output).contains("its recovery cannot be judged"), "{}", text(&output));
+}
+
+/// What a run keeps is bounded by its names and its seconds, not by its requests.
+#[test]
+fn memory_does_not_grow_with_requests() {
+    let _alone = alone();
+    let server = support::server::Server::start();
+    let runs = runs();
+    let mut child = Running(
+        run("scripts/bench/get.toml", runs.path())
+            .args(["--quiet", "--set", "phases.load.users=50", "--set"])
+            .arg(format!("environments.here.url={}", server.url()))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary starts"),
+    );
+    wait_for("load", Duration::from_secs(60), || (server.requests() > 1_000).then_some(()));
+    let begun = Instant::now();
+    let resident = |after: u64| {
+        std::thread::sleep(Duration::from_secs(after).saturating_sub(begun.elapsed()));
+        resident(child.0.id())
+    };
+    let (early, late) = (resident(10), resident(60));
+    assert!(server.requests() > 100_000, "only {} requests", server.requests());
+    assert!(late * 100 <= early * 105, "{early} KiB after 10 s and {late} KiB after a minute");
+    kill(child.0.id(), "INT");
+    let ended = child.0.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(130));
+}
+
+/// KiB of a process that are in memory.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel tells");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 /// A component built in another language from the same contract, beside one in Rust.

@@ -221,6 +221,7 @@ fn fault(seen: FaultSeen) -> wit::FaultSeen {
         means: seen.means,
         probed: seen.probed,
         complete: seen.complete,
+        trouble: seen.trouble,
         reverted: seen.reverted,
         revert_failure: seen.revert_failure,
         steady_again: seen.steady_again,

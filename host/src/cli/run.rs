@@ -8,7 +8,7 @@ use std::{
 use super::Exit;
 use crate::{
     config::{self, LoadOptions, RunConfig},
-    run::{self, Cast, CastError, Options, RunError},
+    run::{self, Cast, CastError, Options},
 };
 
 /// What both `run` and `plan` are told.
@@ -44,14 +44,21 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let options = Options { runs: arguments.runs, quiet: arguments.quiet };
-    arguments.which.with_cast(async |config, cast| match run::conduct(config, cast, options).await {
-        Ok(finished) => {
-            // Nothing is left to do about a terminal that is gone.
-            let _ = write!(std::io::stdout(), "{}", finished.verdict);
-            finished.outcome.into()
+    arguments.which.with_cast(async |config, cast| {
+        if let Err(errors) = config::check_credentials(&config) {
+            return complain_at_lines(&errors);
         }
-        Err(error @ RunError::Directory { .. }) => complain(Exit::Usage, &error.to_string()),
-        Err(error) => complain(Exit::Internal, &error.to_string()),
+        match run::conduct(config, cast, options).await {
+            Ok(finished) => {
+                // Nothing is left to do about a terminal that is gone.
+                let _ = write!(std::io::stdout(), "{}", finished.verdict);
+                match finished.incomplete {
+                    Some(because) => complain(Exit::Internal, &because),
+                    None => finished.outcome.into(),
+                }
+            }
+            Err(error) => complain(Exit::Usage, &error.to_string()),
+        }
     })
 }
 

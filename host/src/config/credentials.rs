@@ -4,12 +4,23 @@ use std::{collections::BTreeMap, env::VarError, io::Read as _, path::Path};
 
 use super::{
     diagnostic::{ConfigErrors, Diagnostic},
-    model::{Credential, RunConfig, Secret, SecretSource},
+    model::{Credential, EnvironmentKind, RunConfig, Secret, SecretSource},
     tree::escape,
 };
 
 /// Longest secret that is read from a file.
 const LONGEST: u64 = 64 << 10;
+
+/// Complains of passwords that cannot be read, as far as that is known before there is a lab.
+pub fn check_credentials(config: &RunConfig) -> Result<(), ConfigErrors> {
+    let promised = match &config.environment.kind {
+        EnvironmentKind::Lab { .. } => {
+            config.lab_secrets().map(|name| (name.to_owned(), String::new())).collect()
+        }
+        EnvironmentKind::Url { .. } => BTreeMap::new(),
+    };
+    resolve_credentials(config, &promised).map(drop)
+}
 
 /// Reads all passwords that the config names. `lab` has those that the lab made up, by name.
 pub fn resolve_credentials(

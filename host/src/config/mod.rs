@@ -33,7 +33,7 @@ mod timetable;
 mod tree;
 pub mod units;
 
-pub use credentials::resolve_credentials;
+pub use credentials::{check_credentials, resolve_credentials};
 pub use diagnostic::{ConfigErrors, Diagnostic};
 pub use load::{LoadOptions, load};
 pub use model::*;

@@ -82,11 +82,15 @@ impl<'a> Reader<'a> {
     }
 
     fn parse(&mut self, index: usize) -> Option<Node> {
-        let (table, problems) = DeTable::parse_recoverable(self.texts.get(index));
-        let mut unfit = Vec::new();
-        let span = table.span();
-        let value = toml::Spanned::new(span, toml::de::DeValue::Table(table.into_inner()));
-        let node = Node::from_toml(&value, index, 0, &mut unfit);
+        let (mut unfit, text) = (Vec::new(), self.texts.get(index));
+        let (node, problems) = on_a_deep_stack(|| {
+            let (table, problems) = DeTable::parse_recoverable(text);
+            let span = table.span();
+            let value = toml::Spanned::new(span, toml::de::DeValue::Table(table.into_inner()));
+            (Node::from_toml(&value, index, 0, &mut unfit), problems)
+        })
+        .map_err(|error| self.errors.push(Diagnostic::new(format!("no thread to read it on: {error}"))))
+        .ok()?;
         let failed = !problems.is_empty();
         for problem in problems {
             let place = Place { text: index, span: problem.span().unwrap_or_default() };
@@ -181,5 +185,14 @@ fn text_of(path: &Path) -> Result<String, String> {
         let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
         format!("{shown}:{line}:{column}: not UTF-8; a config is UTF-8 text")
+    })
+}
+
+/// The parser follows nesting some thousands of levels down, by recursion, before it is known to be too
+/// much; callers' stacks differ.
+fn on_a_deep_stack<T: Send>(read: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, read)?;
+        reader.join().map_err(|_| std::io::Error::other("the parser broke down"))
     })
 }

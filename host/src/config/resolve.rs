@@ -260,7 +260,13 @@ fn numbered(taken: &mut BTreeSet<String>, plugin: &str) -> String {
 fn steady(checks: &mut Checks<'_>, table: Option<SteadyTable>) -> SteadyConfig {
     let (success_rate, hold) = table.map_or((None, None), |table| (table.success_rate, table.r#for));
     let hold = hold.map_or(Duration::from_secs(10), |duration| duration.0);
-    checks.positive(hold, "/steady/for");
+    if hold < Duration::from_secs(1) {
+        checks.refuse(
+            "/steady/for",
+            format!("{} is too short", show_duration(hold)),
+            "at least \"1s\": requests are counted by the second",
+        );
+    }
     let success_rate = success_rate.map_or(0.99, |rate| rate.0);
     checks.at_most_all(success_rate, "/steady/success-rate");
     SteadyConfig { success_rate, hold }

@@ -96,6 +96,12 @@ impl Sources {
         self.at(&format!("/{}", uses.origin.plugin), false, message)
     }
 
+    /// A diagnostic at another key of the table in which a plugin was named.
+    pub fn beside_plugin(&self, uses: &PluginUse, key: &str, message: &str) -> Diagnostic {
+        let table = uses.origin.plugin.trim_end_matches("/plugin");
+        self.at(&format!("/{table}/{key}"), false, message)
+    }
+
     /// A diagnostic at what a JSON pointer from the root names.
     pub(super) fn at(&self, pointer: &str, key: bool, message: impl Into<String>) -> Diagnostic {
         self.texts.diagnostic(self.place(pointer, key), message)

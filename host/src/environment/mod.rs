@@ -64,6 +64,11 @@ pub trait Environment: Send + Sync {
     /// the virtual users', are made on such threads.
     fn enter_network(&self) -> EnterNetwork;
 
+    /// Returns, with the reason, if the whole environment ends without being asked to.
+    async fn ended(&self) -> EnvironmentError {
+        std::future::pending().await
+    }
+
     /// Where one instance's port can be reached from the target's network.
     async fn endpoint(&self, instance: &str, port: u16) -> Result<std::net::SocketAddr>;
 

@@ -55,7 +55,6 @@ pub enum JournalError {
 /// A journal open for writing.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
     state: Mutex<State>,
 }
 
@@ -80,12 +79,7 @@ impl Journal {
         let (next, pending) = replay(path, &text[..whole])?;
         let file = File::options().create(true).append(true).open(path).map_err(failed)?;
         file.set_len(whole as u64).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), state: Mutex::new(State { file, next, pending }) })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok(Self { state: Mutex::new(State { file, next, pending }) })
     }
 
     /// Notes what a plugin alone can undo. It is on disk when this returns.

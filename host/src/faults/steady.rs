@@ -20,9 +20,9 @@ pub struct Steady {
 
 /// Looks back over the configured time and tells what it found.
 pub fn check(config: &SteadyConfig, live: &Live, stream: &Stream, not_before: Nanos) -> Steady {
-    let now = stream.clock().now();
-    let steady = look_back(config, live, now, not_before);
-    stream.tell_at(now, Fact::Steady { holds: steady.holds, because: steady.because.clone() });
+    let steady = look_back(config, live, not_before);
+    stream
+        .tell_at(stream.clock().now(), Fact::Steady { holds: steady.holds, because: steady.because.clone() });
     steady
 }
 
@@ -35,10 +35,11 @@ pub async fn wait(
     since: Nanos,
     at_most: Duration,
 ) -> Option<Nanos> {
-    let deadline = stream.clock().now() + nanos(at_most);
+    let deadline = stream.clock().now().saturating_add(nanos(at_most));
     loop {
         let now = stream.clock().now();
-        if now >= since + nanos(config.hold) && look_back(config, live, now, since).holds {
+        let watched = live.observations().observed_until().saturating_sub(since);
+        if watched >= nanos(config.hold) && look_back(config, live, since).holds {
             check(config, live, stream, since);
             return Some(now);
         }
@@ -50,9 +51,11 @@ pub async fn wait(
     }
 }
 
-fn look_back(config: &SteadyConfig, live: &Live, now: Nanos, not_before: Nanos) -> Steady {
-    let start = now.saturating_sub(nanos(config.hold)).max(not_before);
-    let span = Span::Between(start, now);
+/// Looks back from the end of what is known: a second is told some time after its end.
+fn look_back(config: &SteadyConfig, live: &Live, not_before: Nanos) -> Steady {
+    let end = live.observations().observed_until();
+    let start = end.saturating_sub(nanos(config.hold)).max(not_before);
+    let span = Span::Between(start, end);
     let seconds = config.hold.as_secs_f64();
     let totals = match live.observations().totals(&Filter::all(), &span, 0.0) {
         Ok(totals) => totals,

@@ -58,6 +58,7 @@ impl Armed {
     /// Aims and strikes. Answers when it struck, by the plugin's reading of the run's clock.
     pub async fn strike(&mut self) -> Result<Nanos, StrikeError> {
         let mut stale = String::new();
+        let clock = self.stream.clock();
         for _ in 0..AIMS {
             let strike = self.instance.aim().await.map_err(|error| StrikeError::Aim(error.to_string()))?;
             self.tell(FaultChange::Aimed { victims: strike.victims.iter().map(victim).collect() });
@@ -65,6 +66,7 @@ impl Armed {
                 let noted = self.journal.before_plugin(&self.name, undo);
                 noted.map_err(|error| StrikeError::Journal(error.to_string()))?;
             }
+            let before = clock.now();
             match self
                 .instance
                 .inject(strike)
@@ -72,9 +74,11 @@ impl Armed {
                 .map_err(|error| StrikeError::Inject(error.to_string()))?
             {
                 Ok(injected) => {
+                    // Whatever a plugin says, it struck between its being asked and its answer.
+                    let at = injected.at.clamp(before, clock.now());
                     let change = FaultChange::Injected { means: injected.means };
-                    self.stream.tell_at(injected.at, Fact::Fault { fault: self.name.clone(), change });
-                    return Ok(injected.at);
+                    self.stream.tell_at(at, Fact::Fault { fault: self.name.clone(), change });
+                    return Ok(at);
                 }
                 Err(wit::InjectError::Stale(because)) => stale = because,
                 Err(wit::InjectError::Failed(failure)) => {
@@ -88,7 +92,7 @@ impl Armed {
     /// Asks for the effect until it is no longer open, for as long as `at_most`.
     pub async fn prove(&mut self, at_most: Duration) {
         let mut watched = Watched::default();
-        let give_up = self.stream.clock().now() + crate::observe::nanos(at_most);
+        let give_up = self.stream.clock().now().saturating_add(crate::observe::nanos(at_most));
         while watched.bite == Bite::NotYet && self.stream.clock().now() < give_up {
             self.poll_effect(&mut watched).await;
             tokio::time::sleep(POLL).await;
@@ -130,9 +134,11 @@ impl Armed {
     async fn poll_recovery(&mut self, watched: &mut Watched) {
         match self.instance.recovered().await {
             Ok(recovery) => {
+                watched.blind = None;
                 for step in recovery.steps.into_iter().skip(watched.steps) {
                     watched.steps += 1;
-                    let at = when(step.at);
+                    // Nothing is seen before it happens.
+                    let at = when(step.at, self.stream.clock().now());
                     let told = match &at {
                         When::Observed(at) => *at,
                         When::Reported(_) => self.stream.clock().now(),
@@ -145,7 +151,17 @@ impl Armed {
                     self.tell(FaultChange::Complete);
                 }
             }
-            Err(error) => watched.trouble(self, format!("recovered: {error}")),
+            Err(error) => {
+                watched.blind = Some(error.to_string());
+                watched.trouble(self, format!("recovered: {error}"));
+            }
+        }
+    }
+
+    /// To be called when watching ends: says so where the plugin could not be asked to the last.
+    pub fn close_eyes(&self, watched: &mut Watched) {
+        if let Some(because) = watched.blind.take().filter(|_| !watched.complete) {
+            self.tell(FaultChange::Blind { because });
         }
     }
 
@@ -191,11 +207,20 @@ pub struct Watched {
     probed: String,
     steps: usize,
     trouble: Option<String>,
+    /// Why the last question for recovery was not answered.
+    blind: Option<String>,
 }
 
 impl Default for Watched {
     fn default() -> Self {
-        Self { bite: Bite::NotYet, complete: false, probed: String::new(), steps: 0, trouble: None }
+        Self {
+            bite: Bite::NotYet,
+            complete: false,
+            probed: String::new(),
+            steps: 0,
+            trouble: None,
+            blind: None,
+        }
     }
 }
 
@@ -231,9 +256,9 @@ fn bite(bite: types::Bite) -> Bite {
     }
 }
 
-fn when(when: types::When) -> When {
+fn when(when: types::When, now: Nanos) -> When {
     match when {
-        types::When::Observed(at) => When::Observed(at),
+        types::When::Observed(at) => When::Observed(at.min(now)),
         types::When::Reported(text) => When::Reported(text),
     }
 }

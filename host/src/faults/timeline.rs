@@ -50,7 +50,7 @@ impl Timeline {
         let mut restored = true;
         let mut unsteady: Option<String> = None;
         for mut fault in faults {
-            let moment = self.stream.clock().instant(self.load_started + fault.at);
+            let moment = self.stream.clock().instant(self.load_started.saturating_add(fault.at));
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => {}
@@ -84,7 +84,7 @@ impl Timeline {
         let Planned { config, armed, .. } = fault;
         if let Some(guard) = &self.guard {
             let now = self.stream.clock().now();
-            guard.excuse(now, now + nanos(give_up_after(config)));
+            guard.excuse(now, now.saturating_add(nanos(give_up_after(config))));
         }
         let struck = match armed.strike().await {
             Ok(at) => at,
@@ -97,6 +97,7 @@ impl Timeline {
         };
         let mut watched = Watched::default();
         self.watch(config, armed, &mut watched, struck).await;
+        armed.close_eyes(&mut watched);
         let restored = armed.revert().await;
         let reverted = self.stream.clock().now();
 
@@ -123,7 +124,7 @@ impl Timeline {
     /// Watches until the fault is over: at the end of its duration, or without one once it has
     /// recovered, calm included, or its bound has passed.
     async fn watch(&self, config: &FaultConfig, armed: &mut Armed, watched: &mut Watched, struck: Nanos) {
-        let give_up = struck + nanos(config.duration.unwrap_or_else(|| give_up_after(config)));
+        let give_up = struck.saturating_add(nanos(config.duration.unwrap_or_else(|| give_up_after(config))));
         let over = async {
             armed.watch(watched, give_up).await;
             while self.stream.clock().now() < give_up {

@@ -1,5 +1,7 @@
 //! Asks every assertion for its verdicts.
 
+use std::collections::BTreeMap;
+
 use assay_bindings::{assertion::exports::assay::plugin::assertion as wit, imports::types};
 
 use crate::{
@@ -30,9 +32,24 @@ pub async fn evaluate(judges: Vec<Judge>, shortened: bool) -> Vec<Verdict> {
                 verdicts.push(judge.silent("it answered no verdict".to_owned()));
             }
             Ok(answers) => {
-                verdicts.extend(answers.into_iter().map(|answer| judge.verdict(answer, shortened)));
+                let own = answers.into_iter().map(|answer| judge.verdict(answer, shortened)).collect();
+                verdicts.extend(distinct(own));
             }
             Err(error) => verdicts.push(judge.silent(format!("it could not be asked: {error}"))),
+        }
+    }
+    verdicts
+}
+
+/// Gives verdicts of one subject a number from the second on: each is a promise of its own, and none
+/// may hide another.
+fn distinct(mut verdicts: Vec<Verdict>) -> Vec<Verdict> {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for verdict in &mut verdicts {
+        let count = seen.entry(verdict.subject.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            verdict.subject = format!("{} ({count})", verdict.subject);
         }
     }
     verdicts

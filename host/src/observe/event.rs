@@ -286,6 +286,10 @@ pub enum FaultChange {
     },
     /// All steps that the fault waits for are there.
     Complete,
+    /// When watching ended its plugin could not be asked whether it recovered.
+    Blind {
+        because: String,
+    },
     /// As users saw it, settled: `(all)` first, then by group.
     Seen {
         users: Vec<OutageSeen>,

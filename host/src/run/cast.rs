@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     capability::{AssertionPlugin, BehaviorPlugin, FaultPlugin, Worlds},
     config::{
-        AssertionConfig, BehaviorConfig, ConfigErrors, Diagnostic, FaultConfig, PluginSource, PluginUse,
-        RunConfig, check_schema, plugin_config_error,
+        AssertionConfig, BehaviorConfig, ConfigErrors, Diagnostic, FaultConfig, PhaseConfig, PluginSource,
+        PluginUse, RunConfig, check_schema, plugin_config_error,
     },
     observe::{Fact, Stream},
     plugin::{ConfigureError, Engine, EngineError, EngineOptions, LoadError, Plugin, Source, Tenant},
@@ -52,7 +52,7 @@ impl Cast {
     /// Loads every plugin, checks each config against the plugin's schema, and lets an instance of
     /// its own say whether it accepts it.
     pub async fn assemble(config: &RunConfig, seed: u64) -> Result<Self, CastError> {
-        let most = config.phases.iter().map(|phase| phase.users).max().unwrap_or(0);
+        let most = users_at_once(&config.phases);
         let memory = config.plugins.values().map(|source| source.limits.memory);
         let defaults = EngineOptions::default();
         let options =
@@ -64,7 +64,7 @@ impl Cast {
         let mut behaviors = Vec::new();
         for behavior in &config.behaviors {
             if let Some(plugin) = casting.behavior(&behavior.uses).await
-                && let Some(json) = casting.accept_behavior(&plugin, &behavior.uses).await
+                && let Some(json) = casting.accept_behavior(&plugin, behavior).await
             {
                 behaviors.push(Part { config: behavior.clone(), plugin, json });
             }
@@ -130,6 +130,15 @@ impl Cast {
             });
         }
     }
+}
+
+/// The most users that may be there at once: those of a phase, and those of the phase before who have
+/// not left yet.
+fn users_at_once(phases: &[PhaseConfig]) -> u32 {
+    let before = [0].into_iter().chain(phases.iter().map(|phase| phase.users));
+    let leaving = before.zip(phases).map(|(before, phase)| before.saturating_sub(phase.users));
+    let most = phases.iter().map(|phase| phase.users).max().unwrap_or(0);
+    most.saturating_add(leaving.max().unwrap_or(0))
 }
 
 /// Casting under way: what is wrong is collected, so that it is all said at once.

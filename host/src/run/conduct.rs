@@ -17,6 +17,7 @@ use super::{
 use crate::{
     capability::{FaultPlugin, Reader},
     config::RunConfig,
+    environment::Environment,
     faults::{Armed, Armory, Guard, Journal, Planned, Timeline, Undo, beyond_load},
     judge::{Circumstances, Judge, decide, evaluate},
     load::{Load, LoadOptions},
@@ -24,6 +25,7 @@ use crate::{
         Bite, Clock, Fact, FaultChange, Live, Observations, RunDir, RunInfo, RunOutcome, Severity, Stage,
         Stream,
     },
+    plugin::Tenant,
     report,
     terminal::{Progress, verdict},
 };
@@ -37,8 +39,8 @@ const PROOF_AT_MOST: Duration = Duration::from_secs(10);
 /// Threads that talk to the target.
 const TARGET_THREADS: usize = 2;
 
-/// The name under which a profile is journaled and told.
-const PROFILE: &str = "profile";
+/// The name under which a profile is journaled and told. No fault can have it: names have no brackets.
+pub(super) const PROFILE: &str = "(profile)";
 
 /// What the command line adds to a run config.
 #[derive(Debug, Clone)]
@@ -54,15 +56,15 @@ pub struct Finished {
     pub outcome: RunOutcome,
     /// What people read at the end.
     pub verdict: String,
+    /// What of the run could not be written down, if anything.
+    pub incomplete: Option<String>,
 }
 
 /// Why there is not even an inconclusive run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    #[error("the run directory {path} cannot be written: {source}")]
+    #[error("the run directory {path} cannot be made: {source}")]
     Directory { path: PathBuf, source: io::Error },
-    #[error("the report cannot be written: {0}")]
-    Report(String),
 }
 
 /// Runs a config with the plugins that were cast for it. Whatever goes wrong on the way is the run's
@@ -113,9 +115,14 @@ pub async fn conduct(config: RunConfig, cast: Cast, options: Options) -> Result<
     live.caught_up().await;
     let observations = live.snapshot();
     progress.finish().await;
-    recorder.finish().map_err(unwritable)?;
-    let page = report::write(&path, &observations).map_err(|error| RunError::Report(error.to_string()))?;
-    Ok(Finished { outcome, verdict: verdict(&observations, Some(&page)) })
+    // A disk that is full costs the record, not the verdict.
+    let recorded = recorder.finish().map_err(|error| format!("{} is not complete: {error}", path.display()));
+    let page = report::write(&path, &observations).map_err(|error| format!("no report was written: {error}"));
+    Ok(Finished {
+        outcome,
+        verdict: verdict(&observations, page.as_deref().ok()),
+        incomplete: recorded.err().or(page.err()),
+    })
 }
 
 /// The first interrupt stops the run in good order, the second leaves at once: what this process
@@ -294,7 +301,11 @@ impl Run {
             ended = &mut putting => (ended, None),
             because = tripped => {
                 load_stop.cancel();
-                (putting.await, Some(because))
+                (putting.await, Some((RunOutcome::Aborted, format!("the guard stopped it: {because}"))))
+            }
+            error = environment.ended() => {
+                load_stop.cancel();
+                (putting.await, Some((RunOutcome::NotReady, error.to_string())))
             }
         };
         faults_stop.cancel();
@@ -308,23 +319,35 @@ impl Run {
         if let Err(error) = restored {
             self.not_restored("the faults", &error.to_string());
         }
-        if let Some(because) = aborted {
-            return Some((RunOutcome::Aborted, format!("the guard stopped it: {because}")));
+        if aborted.is_some() {
+            return aborted;
         }
         if self.stop.is_cancelled() {
             return Some(interrupted());
         }
 
+        tokio::select! {
+            () = self.stop.cancelled() => Some(interrupted()),
+            () = self.settle_and_audit(environment, &load, &tenants, network) => None,
+        }
+    }
+
+    async fn settle_and_audit(
+        &self,
+        environment: &Arc<dyn Environment>,
+        load: &Arc<Load>,
+        tenants: &[Arc<Tenant>],
+        network: &TargetNetwork,
+    ) {
         self.stage(Stage::Settle);
         if let Err(error) = environment.wait_ready(self.config.settle.at_most).await {
             self.warn("settle", format!("the target did not become whole again: {error}"));
         }
         self.stage(Stage::Audit);
-        for (part, tenant) in self.cast.behaviors.iter().zip(&tenants) {
-            users::audit(part, tenant, &load, &self.info.id, &environment.base_url(), network, &self.stream)
+        for (part, tenant) in self.cast.behaviors.iter().zip(tenants) {
+            users::audit(part, tenant, load, &self.info.id, &environment.base_url(), network, &self.stream)
                 .await;
         }
-        None
     }
 
     async fn judge(&self) -> Ending {
@@ -357,10 +380,13 @@ impl Run {
 
     /// What happened to the run itself, beside its promises.
     fn circumstances(&self, known: &Observations) -> Circumstances {
-        let unproven = known.faults().into_iter().filter_map(|fault| match (fault.struck, fault.effect) {
+        let struck = known.faults().into_iter().chain(known.profile().cloned());
+        let unproven = struck.filter_map(|fault| match (fault.struck, fault.effect) {
             (None, _) => Some(format!("fault '{}' did not strike: {}", fault.name, fault.because)),
             (Some(_), Bite::Proven) => None,
-            (Some(_), _) => Some(format!("the effect of fault '{}' was not proven", fault.name)),
+            (Some(_), _) => {
+                Some(format!("the effect of fault '{}' was not proven: {}", fault.name, fault.probed))
+            }
         });
         let unseen = beyond_load(&self.info.faults, self.config.load_duration());
         let unseen = unseen

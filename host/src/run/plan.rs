@@ -3,7 +3,7 @@
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use super::{Cast, cast::Part};
+use super::{Cast, cast::Part, conduct::PROFILE};
 use crate::{
     capability::{FaultPlugin, FaultPorts, ports},
     config::RunConfig,
@@ -55,7 +55,7 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
         .map(|phase| PhasePlan { name: phase.name, users: phase.users, start: phase.start, end: phase.end })
         .collect();
     let profile = match &cast.profile {
-        Some(part) => Some(preview(cast, part, "profile", environment).await),
+        Some(part) => Some(preview(cast, part, PROFILE, environment).await),
         None => None,
     };
     let moments = config.planned_faults();
@@ -122,6 +122,10 @@ async fn preview<C>(
                 .into_iter()
                 .map(|finding| (severity(finding.severity), finding.message))
                 .collect();
+        }
+        // A profile is struck before any load: what cannot be said now cannot be done then.
+        Err(because) if name == PROFILE => {
+            plan.findings.push((Severity::Blocking, format!("the profile cannot be planned: {because}")));
         }
         Err(because) => {
             plan.findings.push((Severity::Note, format!("victims are chosen when it strikes ({because})")));

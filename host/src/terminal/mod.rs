@@ -19,7 +19,7 @@ use tokio::{task::JoinHandle, time::MissedTickBehavior};
 use self::{notable::Notable, status::Status};
 use crate::observe::{Clock, Live, Nanos, Subscription, figures, nanos};
 
-pub use verdict::{print_verdict, verdict};
+pub use verdict::verdict;
 
 /// How much of the run is shown while it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

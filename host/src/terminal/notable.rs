@@ -154,6 +154,7 @@ fn fault_text(change: &FaultChange) -> Option<String> {
                 format!("{} at {} by its own clock: {}", line(name), line(at), line(detail))
             }
         },
+        FaultChange::Blind { because } => format!("its plugin could not say whether it recovered: {because}"),
         FaultChange::Complete => "the component has recovered".to_owned(),
         FaultChange::Seen { users, probe } => {
             let all = users.first().map_or("unknown".to_owned(), |seen| seen.outage.to_string());

@@ -1,6 +1,6 @@
 //! The last word: what the run came to, on standard output.
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -8,13 +8,6 @@ use super::line::line;
 use crate::observe::{
     FaultSeen, Filter, Latency, Observations, OutageSeen, Outcome, RunOutcome, Span, figures,
 };
-
-/// Prints the verdict of the run whose report lies in `directory`.
-pub fn print_verdict(known: &Observations, directory: &Path) {
-    let text = verdict(known, Some(&directory.join("report.md")));
-    // Nobody may be there to read it; the exit code tells it too.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-}
 
 /// The verdict as text. `report` is where all of it can be read.
 pub fn verdict(known: &Observations, report: Option<&Path>) -> String {

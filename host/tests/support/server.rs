@@ -12,6 +12,8 @@ use std::{
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned, pki_types::PrivateKeyDer};
 
+const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\ncontent-type: text/plain\r\n\r\nhello\n";
+
 /// Runs until the test's process ends.
 pub(crate) struct Server {
     pub address: SocketAddr,
@@ -21,7 +23,13 @@ pub(crate) struct Server {
 impl Server {
     /// Answers 200 with a short body to whatever comes.
     pub(crate) fn start() -> Self {
-        Self::serving(serve)
+        Self::serving(|connection, counted| serve(connection, counted, HELLO))
+    }
+
+    /// Answers 500 to everything.
+    pub(crate) fn start_failing() -> Self {
+        let answer = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
+        Self::serving(move |connection, counted| serve(connection, counted, answer))
     }
 
     /// The same over TLS, with a certificate that nobody has reason to trust.
@@ -36,7 +44,7 @@ impl Server {
         let config = Arc::new(config.expect("a server"));
         Self::serving(move |connection, counted| {
             let session = ServerConnection::new(config.clone()).expect("a session");
-            serve(StreamOwned::new(session, connection), counted);
+            serve(StreamOwned::new(session, connection), counted, HELLO);
         })
     }
 
@@ -65,7 +73,7 @@ impl Server {
 }
 
 /// Answers until the peer leaves; a broken connection is the peer's business.
-fn serve(connection: impl Read + Write, requests: &AtomicU64) {
+fn serve(connection: impl Read + Write, requests: &AtomicU64, answer: &str) {
     let mut connection = BufReader::new(connection);
     loop {
         let mut any = false;
@@ -79,7 +87,6 @@ fn serve(connection: impl Read + Write, requests: &AtomicU64) {
         }
         if any {
             requests.fetch_add(1, Ordering::SeqCst);
-            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\ncontent-type: text/plain\r\n\r\nhello\n";
             if connection.get_mut().write_all(answer.as_bytes()).is_err() {
                 return;
             }

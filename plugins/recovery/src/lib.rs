@@ -193,6 +193,9 @@ fn component(subject: String, fault: &FaultSeen, bound: Period) -> Verdict {
     let steps = if steps.is_empty() { "no step was seen".to_owned() } else { steps.join(", ") };
     let struck = fault.struck.unwrap_or_default();
     match fault.complete {
+        None if let Some(trouble) = &fault.trouble => {
+            Verdict::inconclusive(subject, format!("its plugin could not say: {trouble}"))
+        }
         Some(complete) => {
             let took = Measure::Duration(complete.saturating_sub(struck));
             Verdict::at_most(subject, Some(took), bound.into()).because(steps)
@@ -226,8 +229,27 @@ fn unaided(subject: String, fault: &FaultSeen) -> Verdict {
         false if watched(fault).is_none() && fault.revert_failure.is_none() => {
             Verdict::inconclusive(subject, "it was not reverted yet")
         }
+        false if fault.complete.is_none() && fault.trouble.is_some() => {
+            let trouble = fault.trouble.as_deref().unwrap_or_default();
+            Verdict::inconclusive(
+                subject,
+                format!("its plugin could not say whether it recovered: {trouble}"),
+            )
+        }
         false => {
-            Verdict::broken(subject).because(format!("not recovered when the fault was reverted{failed}"))
+            let because = format!("not recovered when the fault was reverted{failed}");
+            let (watched, within) =
+                (watched(fault).unwrap_or_default(), fault.recover_within.unwrap_or_default());
+            if watched < within {
+                // Reverted before its time was up, because the load ended: it might still have come back.
+                let mut verdict = Verdict::inconclusive(subject, because);
+                verdict.shortage = Some(assay_sdk::assertion::Shortage {
+                    needed: Measure::Duration(within),
+                    had: Measure::Duration(watched),
+                });
+                return verdict;
+            }
+            Verdict::broken(subject).because(because)
         }
     }
 }

@@ -163,3 +163,28 @@ fn so_far_only_what_is_certain() {
         ["redis-primary: RTO as users saw it", "redis-primary: RTO as the component saw it"]
     );
 }
+
+#[test]
+fn a_revert_before_the_bound_says_nothing_about_manual_steps() {
+    let mut fault = with_outage(Outage::NotEnded(8 * SECOND));
+    (fault.unaided, fault.complete, fault.reverted) = (false, None, Some(125 * SECOND));
+    let verdict = verdicts(fault.clone()).remove(2);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    assert_eq!(verdict.shortage.map(|it| it.needed), Some(Measure::Duration(30 * SECOND)));
+
+    fault.reverted = Some(135 * SECOND);
+    assert_eq!(verdicts(fault)[2].outcome, Outcome::Broken);
+}
+
+#[test]
+fn a_plugin_that_cannot_say_is_not_the_targets_failure() {
+    let mut fault = with_outage(Outage::Ended(12 * SECOND));
+    (fault.unaided, fault.complete, fault.reverted) = (false, None, Some(135 * SECOND));
+    fault.trouble = Some("trapped: unreachable".to_owned());
+    let verdicts = verdicts(fault);
+    assert_eq!(verdicts[0].outcome, Outcome::Kept, "users were seen without it");
+    for verdict in &verdicts[1..] {
+        assert_eq!(verdict.outcome, Outcome::Inconclusive, "{}", verdict.subject);
+        assert!(verdict.because.contains("trapped: unreachable"), "{}", verdict.because);
+    }
+}

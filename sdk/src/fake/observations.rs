@@ -69,6 +69,7 @@ pub fn fault_seen(name: &str, recover_within: Nanos) -> FaultSeen {
         unaided: true,
         reverted: Some(130_000_000_000),
         revert_failure: None,
+        trouble: None,
         steady_again: Some(140_000_000_000),
     }
 }

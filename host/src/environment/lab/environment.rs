@@ -146,6 +146,10 @@ impl Environment for Lab {
         format!("http://{}:{}", self.hello.target.0, self.hello.target.1)
     }
 
+    async fn ended(&self) -> EnvironmentError {
+        Self::ended(self).await
+    }
+
     fn enter_network(&self) -> EnterNetwork {
         let network = self.network.clone();
         std::sync::Arc::new(move || inside::set_namespace(&*network, LinkNameSpaceType::Network))

@@ -27,6 +27,8 @@ pub struct FaultSeen {
     pub probed: String,
     /// When the component had taken all of its steps.
     pub complete: Option<Nanos>,
+    /// Why its plugin could not be asked for recovery when watching ended, if it could not.
+    pub trouble: Option<String>,
     pub steps: Vec<StepSeen>,
     /// As users saw it: `(all)` first, then by group.
     pub users: Vec<OutageSeen>,
@@ -75,6 +77,7 @@ impl FaultSeen {
             effect: Bite::NotYet,
             probed: String::new(),
             complete: None,
+            trouble: None,
             steps: Vec::new(),
             users: Vec::new(),
             probe: None,
@@ -108,6 +111,7 @@ impl FaultSeen {
             FaultChange::Complete => {
                 self.complete.get_or_insert(at);
             }
+            FaultChange::Blind { because } => self.trouble = Some(because.clone()),
             FaultChange::Seen { users, probe } => {
                 self.users.clone_from(users);
                 self.probe.clone_from(probe);
@@ -145,17 +149,16 @@ impl FaultSeen {
         self.users.first()
     }
 
-    /// Did component and users recover before anything was reverted?
+    /// Did component and users recover before anything was reverted? Of users, those of all groups
+    /// together are asked: a single group may send too little to be known as back by then.
     pub fn unaided(&self) -> bool {
         let (Some(struck), Some(complete)) = (self.struck, self.complete) else { return false };
-        let Some(reverted) = self.reverted else {
-            return self.users.iter().all(|seen| !matches!(seen.outage, Outage::NotEnded(_)));
-        };
-        let before = |seen: &OutageSeen| match seen.outage {
+        let reverted = self.reverted.unwrap_or(Nanos::MAX);
+        let users_back = self.all_users().is_none_or(|seen| match seen.outage {
             Outage::Ended(after) => struck.saturating_add(after) <= reverted,
             Outage::NotEnded(_) => false,
             Outage::NotSeen | Outage::Unknown => true,
-        };
-        complete <= reverted && self.users.iter().all(before)
+        });
+        complete <= reverted && users_back
     }
 }

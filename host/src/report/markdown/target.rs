@@ -5,7 +5,7 @@ use super::{
     titled,
 };
 use crate::{
-    observe::{Severity, figures},
+    observe::{Bite, Severity, figures},
     report::Summary,
 };
 
@@ -27,6 +27,9 @@ fn profile(summary: &Summary) -> String {
     match profile.struck {
         Some(_) => text.push_str(&format!(": {}\n", plain(&profile.means))),
         None => text.push_str(&format!(" was not in force: {}\n", plain(&profile.because))),
+    }
+    if profile.struck.is_some() && profile.effect != Bite::Proven {
+        text.push_str(&format!("\nIts effect was not proven: {}\n", plain(&profile.probed)));
     }
     if let Some(failure) = &profile.revert_failure {
         text.push_str(&format!("\nIt could not be reverted: {}\n", plain(failure)));

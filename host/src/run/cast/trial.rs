@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Casting;
 use crate::{
     capability::{AssertionPlugin, BehaviorPlugin, FaultPlugin},
-    config::{Grants, PluginUse},
+    config::{BehaviorConfig, Grants, PluginUse},
+    load::TaskMix,
     observe::{Clock, Stream},
     plugin::{CallError, ConfigureError, Plugin, Tenant},
 };
@@ -14,14 +15,21 @@ impl Casting<'_> {
     pub(super) async fn accept_behavior(
         &mut self,
         plugin: &BehaviorPlugin,
-        uses: &PluginUse,
+        config: &BehaviorConfig,
     ) -> Option<String> {
+        let uses = &config.uses;
         let json = self.fit(plugin.plugin(), uses)?;
         let answer = match plugin.on_trial(&self.trial(plugin.plugin())).await {
-            Ok(mut instance) => instance.configure(&json).await.map(drop),
+            Ok(mut instance) => instance.configure(&json).await,
             Err(error) => Err(broken(error)),
         };
-        self.accepted(uses, answer).map(|()| json)
+        let plan = self.accepted(uses, answer)?;
+        // Only now is it known which groups of tasks there are to weigh.
+        if let Err(because) = TaskMix::new(&plan, config.mix.as_ref()) {
+            self.errors.push(self.config.sources.beside_plugin(uses, "mix", &because));
+            return None;
+        }
+        Some(json)
     }
 
     pub(super) async fn accept_fault(&mut self, plugin: &FaultPlugin, uses: &PluginUse) -> Option<String> {

@@ -32,10 +32,11 @@ pub(super) fn kill(process: &Process) -> io::Result<()> {
 /// Asks the program of an instance to end. The first process of the instance would not hear it.
 pub(super) fn ask_to_end(process: &Process) -> io::Result<()> {
     let pid = process.pid;
-    let children = fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    // Gone by itself in the meantime, it has no list of children any more.
+    let children = fs_err::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let program = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
     match program {
-        Some(program) => Ok(kill_process(program, Signal::TERM)?),
+        Some(program) => signal(program, Signal::TERM),
         None => Ok(()),
     }
 }
