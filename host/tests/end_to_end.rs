@@ -329,6 +329,70 @@ fn a_python_behavior_runs_beside_a_rust_one() {
     assert_eq!(facts(&directory, "plugin-failed").len(), 0, "{}", text(&output));
 }
 
+/// Who gets which row of a feed, as the target sees it.
+#[test]
+fn users_share_rows_of_data() {
+    let _alone = alone();
+    let server = support::server::Server::start();
+    let words = |order: &str, seed: u64| -> Words {
+        let runs = runs();
+        let folder = plain_config(&server.url(), "2s");
+        let path = folder.path().join("run.toml");
+        let config = std::fs::read_to_string(&path).expect("reads");
+        let config = format!("seed = {seed}\n{config}config = {{ feed = \"words\" }}\n")
+            .replace(
+                "path = \"plain-behavior.wasm\"",
+                "path = \"plain-behavior.wasm\"\ngrants = { feed = [\"words\"] }",
+            )
+            .replace("100ms..200ms", "20ms..40ms")
+            + &format!("[feeds.words]\npath = \"words.jsonl\"\norder = \"{order}\"\n");
+        std::fs::write(&path, config).expect("writes");
+        let rows: String = (0..10).map(|number| format!("{{\"word\": \"{number}\"}}\n")).collect();
+        std::fs::write(folder.path().join("words.jsonl"), rows).expect("writes");
+        server.take_heard();
+        let output = finish(&mut run(&path.display().to_string(), runs.path()), Duration::from_secs(60));
+        let heard: Vec<_> = server.take_heard().iter().filter_map(|line| user_and_word(line)).collect();
+        assert!(heard.len() > 40, "{}", text(&output));
+        heard
+    };
+
+    // In sequence: every row once before any comes again. Requests overtake each other by at most as
+    // many places as there are users.
+    let heard = words("sequential", 1);
+    for (index, (_, word)) in heard.iter().enumerate() {
+        let ahead = (word + 10 - index as u64 % 10) % 10;
+        assert!(ahead <= 3 || ahead >= 7, "row {word} came as number {index}: {heard:?}");
+    }
+
+    // At random: what a user gets depends on the seed, and on nothing that others do.
+    let (first, again, other) = (words("random", 1), words("random", 1), words("random", 2));
+    for user in 0..4 {
+        let (first, again, other) = (of_user(&first, user), of_user(&again, user), of_user(&other, user));
+        let common = first.len().min(again.len()).min(other.len());
+        assert!(common >= 5, "user {user} read {common} rows");
+        assert_eq!(first[..common], again[..common], "user {user}");
+        assert_ne!(first[..common], other[..common], "user {user}");
+    }
+
+    // Uniquely: one row each, and no two the same.
+    let heard = words("unique", 1);
+    let pairs: BTreeSet<_> = heard.iter().copied().collect();
+    assert_eq!(pairs, BTreeSet::from([(0, 0), (1, 1), (2, 2), (3, 3)]));
+}
+
+/// What each request told: its user and its word.
+type Words = Vec<(u64, u64)>;
+
+fn user_and_word(line: &str) -> Option<(u64, u64)> {
+    let (_, rest) = line.split_once("?user=")?;
+    let (user, rest) = rest.split_once("&word=")?;
+    Some((user.parse().ok()?, rest.split(' ').next()?.parse().ok()?))
+}
+
+fn of_user(words: &Words, user: u64) -> Vec<u64> {
+    words.iter().filter(|(of, _)| *of == user).map(|(_, word)| *word).collect()
+}
+
 /// A config with one well-behaved behavior against a URL.
 fn plain_config(url: &str, duration: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");

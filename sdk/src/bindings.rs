@@ -24,6 +24,7 @@ mod generated {
                 import assay:plugin/random@0.1.0;
                 import assay:plugin/http@0.1.0;
                 import assay:plugin/metrics@0.1.0;
+                import assay:plugin/feed@0.1.0;
                 import assay:plugin/ledger@0.1.0;
                 import assay:plugin/cluster@0.1.0;
                 import assay:plugin/kube@0.1.0;

@@ -3,9 +3,9 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::bindings::imports::{
-    clock, cluster, http, kube, ledger, log, metrics, observations, random, redis, sql,
+    clock, cluster, feed, http, kube, ledger, log, metrics, observations, random, redis, sql,
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::fake::{
-    clock, cluster, http, kube, ledger, log, metrics, observations, random, redis, sql,
+    clock, cluster, feed, http, kube, ledger, log, metrics, observations, random, redis, sql,
 };

@@ -95,7 +95,7 @@
 //! # Layout
 //!
 //! - The three kinds: [`behavior`], [`fault`], [`assertion`], and their [`config`].
-//! - Capabilities, a module each: [`http`], [`ledger`] and [`metrics`] for behaviors; [`http`],
+//! - Capabilities, a module each: [`http`], [`feed`], [`ledger`] and [`metrics`] for behaviors; [`http`],
 //!   [`cluster`], [`kube`], [`sql`] and [`redis`] for faults; [`observations`] for assertions;
 //!   [`log`], [`clock`] and [`random`] (not for assertions: [`log`] only).
 //! - [`fake`]: the host that unit tests run against.
@@ -114,6 +114,7 @@ mod failure;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod fake;
 pub mod fault;
+pub mod feed;
 #[doc(hidden)]
 pub mod glue;
 mod host;
@@ -147,6 +148,6 @@ pub mod prelude {
     };
     pub use crate::{Assertion, Behavior, Failure, Fault, Result};
     pub use crate::{
-        clock, cluster, http, kube, ledger, log, metrics, numbers, observations, random, redis, sql,
+        clock, cluster, feed, http, kube, ledger, log, metrics, numbers, observations, random, redis, sql,
     };
 }

@@ -34,6 +34,7 @@ mod generated {
                     import assay:plugin/random@0.1.0;
                     import assay:plugin/http@0.1.0;
                     import assay:plugin/metrics@0.1.0;
+                    import assay:plugin/feed@0.1.0;
                     import assay:plugin/ledger@0.1.0;
                     import assay:plugin/cluster@0.1.0;
                     import assay:plugin/kube@0.1.0;
@@ -84,6 +85,7 @@ world!(behavior, "user-behavior",
     "assay:plugin/random" => random,
     "assay:plugin/http" => http,
     "assay:plugin/metrics" => metrics,
+    "assay:plugin/feed" => feed,
     "assay:plugin/ledger" => ledger);
 
 world!(fault, "fault-injection",

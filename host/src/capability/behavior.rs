@@ -7,13 +7,14 @@ use assay_bindings::{
         UserBehavior, UserBehaviorPre,
         exports::assay::plugin::behavior::{AuditPage, Plan, UserInfo},
     },
-    imports::{clock, http, ledger, log, metrics, random, types, types::ConfigError},
+    imports::{clock, feed, http, ledger, log, metrics, random, types, types::ConfigError},
 };
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 use super::{
     HttpGrant,
+    feed::Feeds,
     http::{Gate, Http},
     ledger::Ledger,
     metrics::Metrics,
@@ -33,6 +34,7 @@ pub struct BehaviorHost {
     http: Http,
     random: Random,
     metrics: Metrics,
+    feeds: Feeds,
     ledger: Ledger,
 }
 
@@ -42,9 +44,12 @@ pub struct BehaviorPorts {
     pub behavior: String,
     /// Tells this instance's random stream from those of others: the user's id.
     pub instance: u64,
+    /// The user's place among all that live: the smallest that was free when it came.
+    pub place: u64,
     /// The run's target.
     pub base_url: String,
     pub browser: Box<dyn ports::Browser>,
+    pub feeds: Arc<dyn ports::Feeds>,
     pub ledger: Arc<dyn ports::Ledger>,
     pub metrics: Arc<dyn ports::Metrics>,
 }
@@ -54,8 +59,10 @@ impl BehaviorPorts {
         Self {
             behavior: name.to_owned(),
             instance: 0,
+            place: 0,
             base_url: String::new(),
             browser: Box::new(Nothing),
+            feeds: Arc::new(Nothing),
             ledger: Arc::new(Nothing),
             metrics: Arc::new(Nothing),
         }
@@ -64,13 +71,14 @@ impl BehaviorPorts {
 
 impl BehaviorHost {
     fn new(tenant: &Arc<Tenant>, ports: BehaviorPorts) -> Self {
-        let BehaviorPorts { behavior, instance, base_url, browser, ledger, metrics } = ports;
+        let BehaviorPorts { behavior, instance, place, base_url, browser, feeds, ledger, metrics } = ports;
         let grant = HttpGrant::new(tenant, PluginKind::Behavior, &base_url);
         Self {
             sandbox: Sandbox::new(tenant.clone(), instance),
             http: Http::new(Gate::new(grant, &base_url, None), browser),
             random: Random(tenant.randomness(instance, &behavior)),
             metrics: Metrics { tenant: tenant.clone(), port: metrics },
+            feeds: Feeds::new(tenant, &behavior, instance, place, feeds),
             ledger: Ledger { tenant: tenant.clone(), behavior, port: ledger },
         }
     }
@@ -119,6 +127,10 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<BehaviorHost>> 
     metrics::add_to_linker::<_, HasSelf<Metrics>>(linked, |host| {
         host.sandbox.called();
         &mut host.metrics
+    })?;
+    feed::add_to_linker::<_, HasSelf<Feeds>>(linked, |host| {
+        host.sandbox.called();
+        &mut host.feeds
     })?;
     ledger::add_to_linker::<_, HasSelf<Ledger>>(linked, |host| {
         host.sandbox.called();

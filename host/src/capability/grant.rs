@@ -3,8 +3,8 @@
 //! A plugin that is loaded from a file reaches what the run config grants it, and nothing else; a
 //! behavior also reaches the run's target, which is what it is for. A built-in plugin is part of the
 //! host's binary and trusted like it: unless the run config grants it less by an entry of its own, it
-//! may use `cluster`, `sql` and `redis` on all of the environment's instances, and `http` on these and
-//! the target. Neither ever sees a credential's value.
+//! may use `cluster`, `sql` and `redis` on all of the environment's instances, `http` on these and the
+//! target, and every feed. Neither ever sees a credential's value.
 //!
 //! An entry with an empty list is no entry: to take a capability from a built-in plugin, do not use
 //! the plugin.
@@ -92,6 +92,27 @@ impl SelectorGrant {
         Failure::Denied(format!(
             "plugin '{plugin}' may not use {capability} on {what}; \
              add to [plugins.{plugin}]: grants = {{ {capability} = [\"{wanted}\"] }}"
+        ))
+    }
+}
+
+/// The feeds that one plugin may read.
+#[derive(Debug)]
+pub(crate) struct FeedGrant<'a>(pub(crate) &'a Tenant);
+
+impl FeedGrant<'_> {
+    /// May this feed be read?
+    pub(crate) fn covers(&self, feed: &str) -> bool {
+        let granted = &self.0.grants().feed;
+        (self.0.built_in() && granted.is_empty()) || granted.iter().any(|name| name == feed)
+    }
+
+    /// Names what is missing and the line that would grant it.
+    pub(crate) fn denial(&self, feed: &str) -> Failure {
+        let plugin = self.0.name();
+        Failure::Denied(format!(
+            "plugin '{plugin}' may not read the feed '{feed}'; \
+             add to [plugins.{plugin}]: grants = {{ feed = [\"{feed}\"] }}"
         ))
     }
 }
@@ -217,6 +238,26 @@ pub(crate) mod tests {
         assert!(covers("name=node-a"));
         assert!(covers("zone in (a, b),!canary"));
         assert!(covers(""));
+    }
+
+    #[test]
+    fn feeds_are_granted_by_name() {
+        let tenant = |built_in, names: &[&str]| {
+            let feed = names.iter().map(|name| (*name).to_owned()).collect();
+            tenant(built_in, Grants { feed, ..Grants::default() })
+        };
+        let covers = |built_in, names, feed| FeedGrant(&tenant(built_in, names)).covers(feed);
+        assert!(covers(false, &["accounts"], "accounts"));
+        assert!(!covers(false, &["accounts"], "words"));
+        assert!(!covers(false, &[], "accounts"));
+        assert!(covers(true, &[], "accounts"));
+        assert!(!covers(true, &["words"], "accounts"));
+        let denial = FeedGrant(&tenant(false, &[])).denial("accounts");
+        let Failure::Denied(text) = denial else { panic!("not denied") };
+        insta::assert_snapshot!(
+            text,
+            @r#"plugin 'mine' may not read the feed 'accounts'; add to [plugins.mine]: grants = { feed = ["accounts"] }"#
+        );
     }
 
     fn http(built_in: bool, kind: PluginKind, hosts: &[&str]) -> HttpGrant {

@@ -15,6 +15,7 @@ mod clock;
 mod cluster;
 mod failure;
 mod fault;
+mod feed;
 mod grant;
 mod http;
 mod kube;

@@ -1,6 +1,9 @@
 //! What capabilities act through. Rooms above implement these; capabilities know nothing of them.
 
-use assay_bindings::{Response, imports::http};
+use assay_bindings::{
+    Response,
+    imports::{http, types::Failure},
+};
 use futures::future::BoxFuture;
 
 use crate::{environment::Inverse, observe::Nanos};
@@ -44,6 +47,14 @@ pub trait Ledger: Send + Sync {
     fn attempt(&self, behavior: &str, key: &str) -> Result<(), String>;
     fn confirm(&self, behavior: &str, key: &str) -> Result<(), String>;
     fn reject(&self, behavior: &str, key: &str) -> Result<(), String>;
+}
+
+/// Hands out rows of data that users share.
+pub trait Feeds: Send + Sync {
+    /// The row that is next for the user at this place among all that live, as a JSON object. `draw`
+    /// answers the next number of its own random stream, any of the 2^64. Fails with `not-found`
+    /// where there is no such feed, or no row for this place. That it is granted was checked.
+    fn next(&self, feed: &str, place: u64, draw: &mut dyn FnMut() -> u64) -> Result<String, Failure>;
 }
 
 /// Takes the plugin's own figures.

@@ -64,6 +64,12 @@ impl ports::Ledger for Nothing {
     }
 }
 
+impl ports::Feeds for Nothing {
+    fn next(&self, _: &str, _: u64, _: &mut dyn FnMut() -> u64) -> Result<String, Failure> {
+        Err(Failure::Denied(WHY.to_owned()))
+    }
+}
+
 impl ports::Metrics for Nothing {
     fn check(&self, _: &str, _: bool) {}
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::model::FeedOrder;
 use super::quantities::{DurationText, MomentText, NameText, PercentText, RampText, RangeText, SizeText};
 
 /// Most users that a phase may ask for: about ten times what one process can hold.
@@ -39,6 +40,9 @@ pub(super) struct ConfigFile {
     /// Plugins that are not built in, and what any plugin may reach and use, by name.
     #[serde(default)]
     pub(super) plugins: BTreeMap<String, PluginTable>,
+    /// Rows of data that behaviors share, by name.
+    #[serde(default)]
+    pub(super) feeds: BTreeMap<String, FeedTable>,
     /// What shapes the platform for the whole run.
     pub(super) profile: Option<ProfileTable>,
     /// Who the users are.
@@ -165,6 +169,9 @@ pub(super) struct GrantsTable {
     /// Label selectors of instances.
     #[serde(default)]
     pub(super) redis: Vec<String>,
+    /// Names of feeds.
+    #[serde(default)]
+    pub(super) feed: Vec<String>,
 }
 
 /// What one instance of a plugin may use.
@@ -181,6 +188,17 @@ pub(super) struct LimitsTable {
     pub(super) host_call_data: Option<SizeText>,
     /// Longest body of an answer; 8Mi unless given.
     pub(super) body: Option<SizeText>,
+}
+
+/// Rows of data.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FeedTable {
+    /// A file below the config's folder: `.csv`, whose first line names the columns, or `.jsonl`, one
+    /// JSON object a line.
+    pub(super) path: String,
+    /// Who gets which row; sequential unless given.
+    pub(super) order: Option<FeedOrder>,
 }
 
 /// A fault plugin that shapes the whole run.

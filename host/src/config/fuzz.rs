@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    ConfigOrigin, LoadOptions, PluginUse, check_schema,
+    ConfigOrigin, LoadOptions, PluginUse, check_schema, load,
     testing::{RIGHT, load_text},
 };
 
@@ -89,6 +89,25 @@ proptest! {
         let options = LoadOptions { set: vec![format!("{known}{path}={value}")], ..LoadOptions::default() };
         if let Err(errors) = load_text(RIGHT, &options) {
             prop_assert!(!errors.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_file_of_rows_is_refused_or_read(
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b",\n\r\"{}:a".to_vec())], 0..60),
+        extension in prop::sample::select(vec!["csv", "jsonl"]),
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("run.toml");
+        let config = format!("{RIGHT}\n[feeds.words]\npath = \"words.{extension}\"\n");
+        fs_err::write(&path, config).expect("written");
+        fs_err::write(folder.path().join(format!("words.{extension}")), bytes).expect("written");
+        match load(&path, &LoadOptions::default()) {
+            Ok(config) => prop_assert!(config.feeds["words"].rows.get(0).is_some()),
+            Err(errors) => {
+                prop_assert_eq!(errors.errors().len(), 1);
+                prop_assert!(errors.errors()[0].message.contains(&format!("words.{extension}:")), "{}", errors);
+            }
         }
     }
 

@@ -136,7 +136,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{
-        Complaint, EnvironmentKind, Limits, Ramp, SecretSource, ThinkTime, plugin_config_error,
+        Complaint, EnvironmentKind, FeedOrder, Limits, Ramp, SecretSource, ThinkTime, plugin_config_error,
         resolve_credentials,
         testing::{RIGHT, load_in, load_text, messages, set},
     };
@@ -322,6 +322,31 @@ mod tests {
         assert!(
             refused("none/none.toml").starts_with("the folder of folder/none/none.toml cannot be reached")
         );
+    }
+
+    #[test]
+    fn feeds_are_read_with_the_config() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = |feeds: &str| format!("{RIGHT}\n{feeds}");
+        let files = |config: &str| {
+            let files =
+                [("run.toml", config), ("data/a.csv", "\u{feff}name\nada\n"), ("b.jsonl", "{}\n{\"a\": 1}")];
+            load_in(folder.path(), &files, &LoadOptions::default())
+        };
+        let feeds = files(&config(
+            "[feeds]\na = { path = \"data/a.csv\" }\nb = { path = \"b.jsonl\", order = \"unique\" }\n\
+             c = { path = \"./b.jsonl\", order = \"random\" }",
+        ))
+        .unwrap_or_else(|errors| panic!("{errors}"))
+        .feeds;
+        assert_eq!(feeds["a"].rows.get(0), Some("{\"name\":\"ada\"}"));
+        let orders: Vec<_> = feeds.values().map(|feed| (feed.order, feed.rows.len())).collect();
+        assert_eq!(orders, [(FeedOrder::Sequential, 1), (FeedOrder::Unique, 2), (FeedOrder::Random, 2)]);
+        assert!(Arc::ptr_eq(&feeds["b"].rows, &feeds["c"].rows), "one file is held once");
+
+        fs_err::write(folder.path().join("huge.csv"), vec![b'a'; (64 << 20) + 1]).expect("written");
+        let refused = messages(files(&config("[feeds.huge]\npath = \"huge.csv\"")));
+        assert!(refused.ends_with("huge.csv is larger than 64 MiB: no feed is that long"), "{refused}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod credentials;
 mod diagnostic;
 mod environments;
 mod explain;
+mod feeds;
 mod file;
 mod folder;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod plugins;
 mod quantities;
 mod read;
 mod resolve;
+mod rows;
 mod schema;
 mod sources;
 #[cfg(test)]
@@ -37,8 +39,11 @@ pub use credentials::{check_credentials, resolve_credentials};
 pub use diagnostic::{ConfigErrors, Diagnostic};
 pub use load::{LoadOptions, load};
 pub use model::*;
+pub use rows::Rows;
 pub use schema::{Complaint, check_schema};
 pub use sources::{Sources, plugin_config_error};
+#[cfg(test)]
+pub(crate) use testing::feed_for_tests;
 
 /// The JSON Schema of run configs, as `docs/run-config.schema.json` has it.
 pub fn json_schema() -> serde_json::Value {

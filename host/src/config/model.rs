@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use super::Sources;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Rows, Sources};
 
 /// One run.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub struct RunConfig {
     pub credentials: BTreeMap<String, CredentialConfig>,
     /// Plugins that are not built in, and grants for any plugin, by name.
     pub plugins: BTreeMap<String, PluginSource>,
+    /// Rows of data that behaviors share, by name.
+    pub feeds: BTreeMap<String, FeedConfig>,
     pub profile: Option<ProfileConfig>,
     pub behaviors: Vec<BehaviorConfig>,
     /// At least one, names unique, in order.
@@ -122,6 +127,29 @@ pub struct Grants {
     pub sql: Vec<String>,
     pub redis: Vec<String>,
     pub kube: Vec<String>,
+    /// Names of feeds.
+    pub feed: Vec<String>,
+}
+
+/// Rows of data that behaviors share.
+#[derive(Debug, Clone)]
+pub struct FeedConfig {
+    /// Held once, however many users read them.
+    pub rows: Arc<Rows>,
+    pub order: FeedOrder,
+}
+
+/// Who gets which row of a feed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeedOrder {
+    /// Whoever asks gets the next one of the whole run; after the last comes the first again.
+    #[default]
+    Sequential,
+    /// Each user draws from a random stream of its own: the same seed gives it the same rows.
+    Random,
+    /// Each user has one for its whole life, and no other user that lives has it.
+    Unique,
 }
 
 /// What one instance of a plugin may use.

@@ -64,6 +64,7 @@ fn grants(checks: &mut Checks<'_>, at: &str, table: GrantsTable) -> Grants {
         sql: table.sql,
         redis: table.redis,
         kube: Vec::new(),
+        feed: table.feed,
     }
 }
 

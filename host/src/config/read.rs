@@ -11,12 +11,13 @@ use toml::de::DeTable;
 use super::{
     diagnostic::Diagnostic,
     folder::Folder,
+    rows::position,
     sources::Texts,
     tree::{Content, Node, Place},
 };
 
-/// Largest config file.
-const LARGEST: u64 = 1 << 20;
+/// A config file.
+const CONFIG: Kind = Kind { name: "config", most_mebibytes: 1 };
 
 /// Deepest nesting of includes.
 const DEEPEST: usize = 16;
@@ -39,7 +40,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the config that was named on the command line.
     pub(super) fn config(&mut self, path: &Path) -> Option<Node> {
-        let text = match text_of(path) {
+        let text = match text_of(path, CONFIG) {
             Ok(text) => text,
             Err(problem) => {
                 self.errors.push(Diagnostic::new(problem));
@@ -139,7 +140,7 @@ impl<'a> Reader<'a> {
             if self.merged.contains(&found.canonical) {
                 return Ok(None);
             }
-            text_of(&found.path).map(|text| Some((found, text)))
+            text_of(&found.path, CONFIG).map(|text| Some((found, text)))
         });
         match found {
             Ok(Some((found, text))) => {
@@ -156,8 +157,17 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What a file is for, and how large one of its kind may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) most_mebibytes: u64,
+}
+
 /// Reads one file, bounded. A refusal names the file.
-fn text_of(path: &Path) -> Result<String, String> {
+pub(super) fn text_of(path: &Path, kind_of_file: Kind) -> Result<String, String> {
+    let Kind { name, most_mebibytes } = kind_of_file;
+    let largest = most_mebibytes << 20;
     let shown = path.display();
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => format!("there is no file {shown}"),
@@ -173,18 +183,14 @@ fn text_of(path: &Path) -> Result<String, String> {
     }
     let mut bytes = Vec::new();
     std::fs::File::open(path)
-        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(largest + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(format!("{shown} is larger than 1 MiB: no config is that long"));
+    if bytes.len() as u64 > largest {
+        return Err(format!("{shown} is larger than {most_mebibytes} MiB: no {name} is that long"));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let before = error.as_bytes().get(..valid).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
-        format!("{shown}:{line}:{column}: not UTF-8; a config is UTF-8 text")
+        let (line, column) = position(error.as_bytes(), error.utf8_error().valid_up_to());
+        format!("{shown}:{line}:{column}: not UTF-8; a {name} is UTF-8 text")
     })
 }
 

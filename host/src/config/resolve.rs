@@ -14,7 +14,7 @@ use super::{
     LoadOptions, Sources,
     checks::Checks,
     diagnostic::Diagnostic,
-    environments,
+    environments, feeds,
     file::{
         AssertionTable, BehaviorTable, ConfigFile, CredentialTable, FaultTable, GuardTable, PhaseTable,
         SecretTable, SteadyTable, SwapTable,
@@ -56,13 +56,17 @@ pub(super) fn resolve(
     if let Some(picked) = &environment {
         swap(&mut checks, &picked.config.name, &picked.swaps, &mut faults);
     }
+    let feed_names: Vec<_> = file.feeds.keys().cloned().collect();
+    let plugins = plugins::plugins(&mut checks, file.plugins);
+    feeds::check_grants(&mut checks, &feed_names, &plugins);
     let config = RunConfig {
         name: file.name.0,
         path: path.to_owned(),
         seed: file.seed.and_then(|seed| u64::try_from(seed).ok()),
         time_scale: 1.0,
         credentials: credentials(&mut checks, file.credentials),
-        plugins: plugins::plugins(&mut checks, file.plugins),
+        plugins,
+        feeds: feeds::feeds(&mut checks, file.feeds),
         profile: file
             .profile
             .map(|table| ProfileConfig { uses: uses(table.plugin.0, table.config, "profile") }),

@@ -1,8 +1,8 @@
 //! What the tests of this room share.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use super::{ConfigErrors, LoadOptions, RunConfig, load};
+use super::{ConfigErrors, FeedConfig, FeedOrder, LoadOptions, Rows, RunConfig, load};
 
 /// A config that is right, to be changed by tests.
 pub(super) const RIGHT: &str = r#"
@@ -113,4 +113,9 @@ pub(super) fn messages(result: Result<RunConfig, ConfigErrors>) -> String {
         })
         .collect();
     lines.join("\n")
+}
+
+/// A feed with these rows, as CSV.
+pub(crate) fn feed_for_tests(rows: &str, order: FeedOrder) -> FeedConfig {
+    FeedConfig { rows: Arc::new(Rows::from_csv(rows).expect("rows")), order }
 }

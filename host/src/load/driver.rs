@@ -49,7 +49,7 @@ impl<'a> Driver<'a> {
             load,
             schedule,
             shares,
-            ordinals: roles.iter().map(|_| Ordinals::default()).collect(),
+            ordinals: Ordinals::of_run(roles.len()),
             roles,
             clock,
             begun: clock.now(),

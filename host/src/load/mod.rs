@@ -10,12 +10,14 @@
 //! * `schedule`, `shares`, `mix`: what shall happen, without wasm, sockets or clocks.
 //! * `driver`, `user`: make it happen.
 //! * [`client`]: the users' HTTP client. [`scope`] tells it what its user is doing.
+//! * [`RunFeeds`]: the rows of data that users share.
 //! * [`recorder`], [`RunLedger`]: what is kept of it.
 //!
 //! This room does not know what a fault is.
 
 pub mod client;
 mod driver;
+mod feeds;
 mod ledger;
 mod limits;
 mod mix;
@@ -44,6 +46,7 @@ use recorder::{Recorder, Threads};
 use scope::Tasks;
 use user::Role;
 
+pub use feeds::RunFeeds;
 pub use ledger::RunLedger;
 pub use limits::check_limits;
 pub use mix::{Dice, TaskMix};
@@ -60,6 +63,8 @@ pub struct LoadOptions {
     pub base_url: String,
     /// How long a user that shall leave may take to finish its task.
     pub stop_timeout: Duration,
+    /// Rows of data that the users share.
+    pub feeds: Arc<RunFeeds>,
     /// Where the ledger is written.
     pub ledger: PathBuf,
     /// Certificates in PEM that the target's are trusted by, beside those that browsers trust.
@@ -135,6 +140,11 @@ impl Load {
     /// Where plugins' writes are recorded, and audited against.
     pub fn ledger(&self) -> &Arc<RunLedger> {
         &self.ledger
+    }
+
+    /// Where plugins' rows of data come from.
+    pub fn feeds(&self) -> &Arc<RunFeeds> {
+        &self.options.feeds
     }
 
     /// Where plugins' own figures go.

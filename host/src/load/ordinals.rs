@@ -1,14 +1,21 @@
-//! Ordinals of a behavior's users: what they pick an account by.
+//! Ordinals of users: what they pick an account by.
 
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Hands out the smallest free ordinal, so that a user who takes another's place takes over its
-/// account, and as few accounts are used as users live at once.
+/// Hands out the smallest free number, so that a user who takes another's place takes over its
+/// account, and as few accounts are used as users live at once: one number among the users of a
+/// behavior, and one among all users of the run.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ordinals(Arc<Mutex<Free>>);
+pub(super) struct Ordinals {
+    behavior: Numbers,
+    run: Numbers,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Numbers(Arc<Mutex<Free>>);
 
 #[derive(Debug, Default)]
 struct Free {
@@ -19,30 +26,54 @@ struct Free {
 }
 
 impl Ordinals {
+    /// For so many behaviors of one run.
+    pub(super) fn of_run(behaviors: usize) -> Vec<Self> {
+        let run = Numbers::default();
+        (0..behaviors).map(|_| Self { behavior: Numbers::default(), run: run.clone() }).collect()
+    }
+
     pub(super) fn take(&self) -> Ordinal {
+        Ordinal { behavior: self.behavior.take(), run: self.run.take() }
+    }
+}
+
+impl Numbers {
+    fn take(&self) -> Number {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let number = free.returned.pop_first().unwrap_or_else(|| {
             free.next += 1;
             free.next - 1
         });
-        Ordinal { number, from: self.clone() }
+        Number { number, from: self.clone() }
     }
 }
 
 /// An ordinal in use; free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Ordinal {
+    behavior: Number,
+    run: Number,
+}
+
+#[derive(Debug)]
+struct Number {
     number: u64,
-    from: Ordinals,
+    from: Numbers,
 }
 
 impl Ordinal {
+    /// Among the users of the same behavior.
     pub(super) fn number(&self) -> u64 {
-        self.number
+        self.behavior.number
+    }
+
+    /// Among all users of the run.
+    pub(super) fn place(&self) -> u64 {
+        self.run.number
     }
 }
 
-impl Drop for Ordinal {
+impl Drop for Number {
     fn drop(&mut self) {
         self.from.0.lock().unwrap_or_else(PoisonError::into_inner).returned.insert(self.number);
     }
@@ -63,5 +94,17 @@ mod tests {
             [ordinals.take(), ordinals.take(), ordinals.take()].map(|taken| taken.number()),
             [0, 2, 4]
         );
+    }
+
+    #[test]
+    fn behaviors_count_for_themselves_and_places_for_all() {
+        let ordinals = Ordinals::of_run(2);
+        let taken: Vec<_> = [0, 1, 1, 0].map(|behavior: usize| ordinals[behavior].take()).into();
+        assert_eq!(taken.iter().map(Ordinal::number).collect::<Vec<_>>(), [0, 0, 1, 1]);
+        assert_eq!(taken.iter().map(Ordinal::place).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        let mut taken = taken;
+        taken.remove(1);
+        let next = ordinals[0].take();
+        assert_eq!((next.number(), next.place()), (2, 1));
     }
 }

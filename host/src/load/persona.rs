@@ -28,6 +28,8 @@ pub struct Seat {
     /// How many instances this user has had before. Randomness must differ between them, or the
     /// keys of what one wrote would be used again by the next.
     pub incarnation: u64,
+    /// The user's place among all that live: the smallest that was free when it came.
+    pub place: u64,
     /// Its HTTP client: empty jar, no connections.
     pub browser: Box<dyn Browser>,
 }

@@ -160,6 +160,7 @@ fn stage(base_url: &str, stop_timeout: Duration) -> Stage {
         seed: 42,
         base_url: base_url.to_owned(),
         stop_timeout,
+        feeds: Arc::default(),
         ledger: folder.path().join("ledger.jsonl"),
         authorities: None,
         threads: Threads::default(),

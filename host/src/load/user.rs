@@ -91,6 +91,7 @@ impl User {
                 base_url: self.role.base_url.clone(),
             },
             incarnation,
+            place: self.ordinal.place(),
             browser: Box::new(browser),
         };
         let Ok(mut persona) = self.role.factory.create(seat).await else {

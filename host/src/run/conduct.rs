@@ -20,7 +20,7 @@ use crate::{
     environment::Environment,
     faults::{Armed, Armory, Guard, Journal, Planned, Timeline, Undo, beyond_load},
     judge::{Circumstances, Judge, decide, evaluate},
-    load::{Load, LoadOptions},
+    load::{Load, LoadOptions, RunFeeds},
     observe::{
         Bite, Clock, Fact, FaultChange, Live, Observations, RunDir, RunInfo, RunOutcome, Severity, Stage,
         Stream,
@@ -251,6 +251,7 @@ impl Run {
             seed: self.info.seed,
             base_url: environment.base_url(),
             stop_timeout: self.config.stop_timeout,
+            feeds: Arc::new(RunFeeds::new(&self.config.feeds)),
             ledger: self.path.join("ledger.jsonl"),
             authorities: None,
             threads: network.threads(),

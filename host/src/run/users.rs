@@ -37,7 +37,7 @@ pub(crate) async fn behavior(
     let studio = Arc::new(Studio { part: part.clone(), tenant: tenant.clone(), load: load.clone() });
     let browser = load.silent_browser(granted(tenant, base_url), tenant.limits().body);
     let mut instance = studio
-        .instance(OUTSIDER, base_url, Box::new(browser))
+        .instance(OUTSIDER, 0, base_url, Box::new(browser))
         .await
         .map_err(|error| format!("behavior '{name}' cannot be used: {error}"))?;
     let plan = instance.configure(&part.json).await;
@@ -93,14 +93,17 @@ impl Studio {
     async fn instance(
         &self,
         id: u64,
+        place: u64,
         base_url: &str,
         browser: Box<dyn Browser>,
     ) -> Result<BehaviorInstance, plugin::CallError> {
         let ports = BehaviorPorts {
             behavior: self.part.config.name.clone(),
             instance: id,
+            place,
             base_url: base_url.to_owned(),
             browser,
+            feeds: self.load.feeds().clone(),
             ledger: self.load.ledger().clone(),
             metrics: self.load.metrics().clone(),
         };
@@ -109,7 +112,7 @@ impl Studio {
 
     /// All keys that the target holds.
     async fn held(&self, user: UserInfo, browser: Box<dyn Browser>) -> Result<Vec<String>, String> {
-        let instance = self.instance(user.id, &user.base_url, browser).await;
+        let instance = self.instance(user.id, 0, &user.base_url, browser).await;
         let mut instance = instance.map_err(|error| error.to_string())?;
         instance.configure(&self.part.json).await.map_err(|error| error.to_string())?;
         instance.start(user).await.map_err(|error| format!("the auditor could not start: {error}"))?;
@@ -129,10 +132,11 @@ impl Studio {
 #[async_trait]
 impl PersonaFactory for Studio {
     async fn create(&self, seat: Seat) -> Result<Box<dyn Persona>, CallError> {
-        let Seat { user, incarnation, browser } = seat;
+        let Seat { user, incarnation, place, browser } = seat;
         // A user has one random stream for each of its instances, and no other user has any of them.
         let number = user.id | incarnation << 40;
-        let mut instance = self.instance(number, &user.base_url, browser).await.map_err(call_error)?;
+        let mut instance =
+            self.instance(number, place, &user.base_url, browser).await.map_err(call_error)?;
         // Its config was accepted before; a plugin that refuses it now is at fault.
         instance.configure(&self.part.json).await.map_err(|error| CallError::Failed(error.to_string()))?;
         Ok(Box::new(Actor { user: Some(user), instance }))

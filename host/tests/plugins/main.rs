@@ -5,6 +5,7 @@ mod support;
 
 mod behaviors;
 mod faults;
+mod feeds;
 mod loading;
 mod misdeeds;
 mod stage;

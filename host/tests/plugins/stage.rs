@@ -9,6 +9,7 @@ use std::{
 use assay::{
     capability::{BehaviorInstance, BehaviorPlugin, BehaviorPorts, Worlds, ports},
     config::{Grants, Limits},
+    load::RunFeeds,
     observe::{Clock, Event, Fact, Nanos, PluginFailureKind, Stream, Subscription},
     plugin::{CallError, Engine, EngineOptions, Plugin, Source, Tenant},
 };
@@ -208,8 +209,10 @@ pub(crate) fn ports(instance: u64, browser: Echo) -> BehaviorPorts {
     BehaviorPorts {
         behavior: "visitors".to_owned(),
         instance,
+        place: instance,
         base_url: TARGET.to_owned(),
         browser: Box::new(browser),
+        feeds: Arc::new(RunFeeds::default()),
         ledger: memory.clone(),
         metrics: memory,
     }

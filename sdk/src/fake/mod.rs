@@ -2,7 +2,7 @@
 //!
 //! `cargo test` compiles a plugin for the native target, where every capability of the SDK goes to
 //! the [`FakeHost`] that the test started. What is not scripted fails in the way its capability
-//! would: an unknown URL refuses the connection, an unknown instance is `not-found`.
+//! would: an unknown URL refuses the connection, an unknown instance or feed is `not-found`.
 //!
 //! ```
 //! use assay_sdk::fake::{self, FakeHost};
@@ -21,6 +21,7 @@
 mod basics;
 pub(crate) mod cluster;
 pub(crate) mod databases;
+pub(crate) mod feed;
 pub(crate) mod http;
 pub(crate) mod kube;
 pub(crate) mod observations;
@@ -51,6 +52,7 @@ struct World {
     http: http::World,
     cluster: cluster::World,
     databases: databases::World,
+    feed: feed::World,
     kube: kube::World,
     observations: observations::World,
 }

@@ -6,6 +6,12 @@ use assay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// A row of a feed.
+#[derive(Deserialize)]
+struct Row {
+    word: String,
+}
+
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 struct Config {
@@ -18,6 +24,8 @@ struct Config {
     audit_path: Option<String>,
     /// What `start` gets, if anything.
     start_path: Option<String>,
+    /// The feed whose next row `read` sends along, by its column `word`, if any.
+    feed: Option<String>,
     /// How long each task waits first.
     wait: Period,
 }
@@ -29,6 +37,7 @@ impl Default for Config {
             write_path: "/write".to_owned(),
             audit_path: None,
             start_path: None,
+            feed: None,
             wait: Period::new(Duration::ZERO),
         }
     }
@@ -85,7 +94,14 @@ impl Behavior for Plain {
 impl Plain {
     fn read(&mut self) -> Result<()> {
         self.wait()?;
-        let answer = http::get(&self.config.path).send()?;
+        let url = match &self.config.feed {
+            Some(feed) => {
+                let row: Row = feed::next(feed)?;
+                format!("{}?user={}&word={}", self.config.path, self.user.id, row.word)
+            }
+            None => self.config.path.clone(),
+        };
+        let answer = http::get(url).send()?;
         metrics::check("answered as expected", answer.is_expected());
         answer.expected().map(drop)
     }
