@@ -1,8 +1,11 @@
 //! Progress while a run goes on, on standard error, and the verdict at its end, on standard output.
 //!
-//! On a terminal a status of two lines follows the run, under the lines of what was notable. Where
+//! On a terminal the status of the moment follows the run, under the lines of what was notable. Where
 //! nobody watches there are only lines: what was notable, and the status every ten seconds.
 
+#[cfg(test)]
+mod fake;
+mod layout;
 mod line;
 mod notable;
 mod status;
@@ -13,10 +16,11 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use comfy_table::Table;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
-use self::{notable::Notable, status::Status};
+use self::{layout::lay_out, notable::Notable, status::Status};
 use crate::observe::{Clock, Live, Nanos, Subscription, figures, nanos};
 
 pub use verdict::verdict;
@@ -138,55 +142,44 @@ impl Screen for Lines {
 
 /// Lines above a status that is drawn anew.
 struct Drawn {
-    all: MultiProgress,
-    course: ProgressBar,
-    load: ProgressBar,
+    bar: ProgressBar,
+    /// Columns of the terminal, asked anew each time: windows change.
+    width: fn() -> Option<u16>,
 }
+
+/// What a terminal that does not say has.
+const USUAL_WIDTH: u16 = 80;
 
 impl Drawn {
     fn new() -> Self {
-        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        let course = all.add(ProgressBar::new(1));
-        let load = all.add(ProgressBar::new_spinner());
-        load.set_style(message_only());
-        Self { all, course, load }
+        Self::on(ProgressDrawTarget::stderr(), || Table::new().use_stderr().width())
     }
-}
 
-/// A bar that is only its text. Templates are constants; a wrong one would fall back to the default.
-fn message_only() -> ProgressStyle {
-    ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    fn on(target: ProgressDrawTarget, width: fn() -> Option<u16>) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target);
+        // The template is a constant; were it wrong, the status would look different and no more.
+        bar.set_style(
+            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        Self { bar, width }
+    }
 }
 
 impl Screen for Drawn {
     fn line(&mut self, line: &str) {
-        let _ = self.all.println(line);
+        self.bar.println(line);
     }
 
     fn status(&mut self, _: Nanos, status: &Status) {
-        match status.course {
-            Some(course) => {
-                let bar = ProgressStyle::with_template("{prefix} [{bar:40}] {msg}");
-                self.course
-                    .set_style(bar.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-                self.course.set_length(course.planned.max(1));
-                self.course.set_position(course.elapsed.min(course.planned));
-                self.course.set_prefix(status.doing.clone());
-                self.course.set_message(format!("{} left", figures::duration(course.left())));
-            }
-            None => {
-                self.course.set_style(message_only());
-                self.course.set_message(status.doing.clone());
-            }
-        }
-        let parts = status.fault.iter().cloned().chain([status.load.clone()]);
-        self.load.set_message(parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" | "));
-        self.course.tick();
-        self.load.tick();
+        let width = (self.width)().filter(|width| *width > 0).unwrap_or(USUAL_WIDTH);
+        // Not to the last column: some terminals begin a new line there.
+        let lines = lay_out(status, usize::from(width) - 1);
+        self.bar.set_message(lines.join("\n"));
+        self.bar.tick();
     }
 
     fn clear(&mut self) {
-        let _ = self.all.clear();
+        self.bar.finish_and_clear();
     }
 }
 
@@ -194,7 +187,10 @@ impl Screen for Drawn {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::*;
+    use super::{
+        fake::{COLUMNS, Terminal},
+        *,
+    };
     use crate::observe::{Stream, fixtures};
 
     #[derive(Clone, Default)]
@@ -228,6 +224,20 @@ mod tests {
         let lines = paper.0.lock().unwrap();
         assert!(lines.iter().any(|line| line.contains("STRUCK: killed all processes, held")));
         assert_eq!(lines.last().unwrap(), "cleared");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_one_status_and_no_remains_of_others() {
+        let terminal = Terminal::default();
+        let mut drawn =
+            Drawn::on(ProgressDrawTarget::term_like(Box::new(terminal.clone())), || Some(COLUMNS as u16));
+        for second in [20, 46, 60, 73] {
+            drawn.line(&format!("second {second}"));
+            drawn.status(0, &status::tests::at(second * 1_000_000_000));
+        }
+        insta::assert_snapshot!(terminal.shown());
+        drawn.clear();
+        assert!(terminal.shown().ends_with("second 73"), "{}", terminal.shown());
     }
 
     #[tokio::test]

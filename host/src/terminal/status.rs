@@ -1,4 +1,4 @@
-//! What is going on right now, in two lines.
+//! What is going on right now.
 
 use super::{line::line, notable::stage_text};
 use crate::observe::{Filter, Latency, Nanos, Observations, Span, Stage, figures};
@@ -12,10 +12,10 @@ pub(super) struct Status {
     pub(super) doing: String,
     /// How far it is, where that was planned.
     pub(super) course: Option<Course>,
-    /// What the load came to in the last seconds; empty when there is none.
-    pub(super) load: String,
+    /// What the load came to in the last seconds, figure by figure; empty when there is none.
+    pub(super) load: Vec<String>,
     /// What is broken on purpose.
-    pub(super) fault: Option<String>,
+    pub(super) faults: Vec<String>,
 }
 
 /// How far a phase is.
@@ -48,15 +48,16 @@ impl Status {
             None => (stage.map_or("starting", stage_text).to_owned(), None),
         };
         let loaded = matches!(stage, Some(Stage::Load | Stage::Settle));
-        let fault = known.faults().into_iter().filter(|fault| fault.in_flight()).find_map(|fault| {
+        let faults = known.faults().into_iter().filter(|fault| loaded && fault.in_flight());
+        let faults = faults.filter_map(|fault| {
             let elapsed = now.saturating_sub(fault.struck?) / SECOND * SECOND;
             Some(format!("fault {} for {}", line(&fault.name), figures::duration(elapsed)))
         });
         Self {
             doing,
             course,
-            load: if loaded { load(known, window) } else { String::new() },
-            fault: fault.filter(|_| loaded),
+            load: if loaded { load(known, window) } else { Vec::new() },
+            faults: faults.collect(),
         }
     }
 
@@ -66,19 +67,18 @@ impl Status {
             Some(course) => format!("{}, {} left", self.doing, figures::duration(course.left())),
             None => self.doing.clone(),
         }];
-        parts.extend((!self.load.is_empty()).then(|| self.load.clone()));
-        parts.extend(self.fault.clone());
+        parts.extend(self.load.iter().chain(&self.faults).cloned());
         parts.join(" | ")
     }
 }
 
-fn load(known: &Observations, window: Nanos) -> String {
+fn load(known: &Observations, window: Nanos) -> Vec<String> {
     let until = known.observed_until();
     let span = Span::Between(until.saturating_sub(window), until);
     // Once the users are gone, only the probe goes on.
     let over = known.load_ended().is_some();
     if over && !known.endpoints().any(|endpoint| endpoint.probe) {
-        return String::new();
+        return Vec::new();
     }
     let filter = if over { Filter::probe() } else { Filter::all() };
     let totals = known.totals(&filter, &span, 0.0).unwrap_or_default();
@@ -86,7 +86,7 @@ fn load(known: &Observations, window: Nanos) -> String {
     let mut parts = vec![if over { "probe".to_owned() } else { format!("{} users", users()) }];
     let Some(rate) = totals.rate().filter(|_| totals.requests > 0) else {
         parts.push("no request yet".to_owned());
-        return parts.join(" | ");
+        return parts;
     };
     parts.push(figures::rate(rate));
     let percentiles =
@@ -110,16 +110,16 @@ fn load(known: &Observations, window: Nanos) -> String {
         let share = figures::percent(totals.failures as f64 / totals.requests as f64);
         parts.push(format!("{share} FAILED: {}", classes.join(", ")));
     }
-    parts.join(" | ")
+    parts
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::observe::fixtures::{self, S};
 
     /// The run as it was known at a moment.
-    fn at(now: Nanos) -> Status {
+    pub(in crate::terminal) fn at(now: Nanos) -> Status {
         let mut events = fixtures::run();
         events.retain(|event| event.at <= now);
         Status::of(&fixtures::observed(&events), now, 5 * S)
