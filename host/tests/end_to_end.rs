@@ -329,6 +329,39 @@ fn a_python_behavior_runs_beside_a_rust_one() {
     assert_eq!(facts(&directory, "plugin-failed").len(), 0, "{}", text(&output));
 }
 
+/// More users than descriptors: what then fails is the generator's own fault, and no pass.
+#[test]
+fn a_generator_without_descriptors_says_so_and_cannot_pass() {
+    let _alone = alone();
+    let server = support::server::Server::start();
+    let runs = runs();
+    let folder = plain_config(&server.url(), "3s");
+    let path = folder.path().join("run.toml");
+    let config = std::fs::read_to_string(&path).expect("reads").replace("users = 4", "users = 60")
+        + "[[assertions]]\nplugin = \"sla\"\nconfig = { mean = \"10s\" }\n";
+    std::fs::write(&path, config).expect("writes");
+    // A hard limit that suffices by far for so many users, and next to nothing left of it: what a
+    // look at the limits beforehand cannot see.
+    let mut limited = Command::new("bash");
+    let script = "ulimit -n 400; for i in {20..369}; do eval \"exec $i</dev/null\"; done; \
+                  exec \"$0\" run \"$1\" --runs \"$2\"";
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_host")]).arg(&path).arg(runs.path());
+    limited.current_dir(support::project()).env("NO_COLOR", "1");
+    let output = finish(&mut limited, Duration::from_secs(60));
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    let sentence = "times it had no file descriptor, port or memory left for what it should have done";
+    assert!(said.contains("the load generator was the bottleneck") && said.contains(sentence), "{said}");
+    assert!(
+        said.contains("the load generator itself had no file descriptor left: raise `ulimit -n`"),
+        "{said}"
+    );
+    let directory = run_directory(runs.path());
+    assert!(summary(&directory)["generator"]["shortages"].as_u64() > Some(0), "{said}");
+    let report = std::fs::read_to_string(directory.join("report.md")).expect("a report");
+    assert!(report.contains(sentence), "{report}");
+}
+
 /// Who gets which row of a feed, as the target sees it.
 #[test]
 fn users_share_rows_of_data() {

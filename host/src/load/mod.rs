@@ -48,7 +48,7 @@ use user::Role;
 
 pub use feeds::RunFeeds;
 pub use ledger::RunLedger;
-pub use limits::check_limits;
+pub use limits::{Shortage, check_limits};
 pub use mix::{Dice, TaskMix};
 pub use schedule::Schedule;
 pub use shares::Shares;

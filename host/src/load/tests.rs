@@ -198,6 +198,8 @@ fn told(mut stream: Subscription) -> Told {
             }
             Fact::PhaseStarted { phase, users } => told.facts.push(format!("{phase} with {users} starts")),
             Fact::PhaseEnded { phase } => told.facts.push(format!("{phase} ends")),
+            // How busy the machine is says nothing about the load.
+            Fact::Finding { source, .. } if source == "machine" => {}
             Fact::Finding { message, .. } => told.facts.push(message.clone()),
             Fact::LoadEnded => told.facts.push("load ends".to_owned()),
             _ => {}

@@ -48,7 +48,7 @@ pub(crate) fn row(index: u32, good: u64, bad: u64, latency: Nanos) -> EndpointIn
 }
 
 pub(crate) fn interval(second: u64, users: u32, endpoints: Vec<EndpointInterval>) -> Event {
-    let generator = GeneratorInterval { cpu: 150, lag_p99: 2 * MS, late_sends: 0 };
+    let generator = GeneratorInterval { cpu: 150, lag_p99: 2 * MS, ..GeneratorInterval::default() };
     let interval = Interval { second, users, in_flight: 2, endpoints, generator, ..Interval::default() };
     Event { at: (second + 1) * S + 200 * MS, fact: Fact::Interval(interval) }
 }

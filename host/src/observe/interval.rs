@@ -129,6 +129,13 @@ pub struct GeneratorInterval {
     pub lag_p99: Nanos,
     /// Sends that left later than they should have.
     pub late_sends: u64,
+    /// What it could not do because it had no file descriptor, port or memory left for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shortages: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A histogram by its non-empty buckets: three significant digits, nanoseconds unless said

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use assay_bindings::imports::types::{ConfigError, Failure};
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use super::{
     sandbox::{Sandbox, Symptoms},
@@ -20,6 +20,9 @@ pub enum CallError {
     /// The call did not return in good order. The instance is lost.
     #[error("{}: {message}", named(*.kind))]
     Broken { kind: PluginFailureKind, message: String },
+    /// This machine, or the pool of instances, has no room for another one. Not the plugin's fault.
+    #[error("there is no room for another instance: {0}")]
+    NoRoom(String),
     /// The instance was lost in an earlier call.
     #[error("the instance was lost in an earlier call")]
     Lost,
@@ -40,6 +43,17 @@ pub enum ConfigureError {
     Rejected(Vec<ConfigError>),
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+/// Why there is no room for an instance, if that is what an error means.
+pub(crate) fn no_room(error: &wasmtime::Error) -> Option<String> {
+    let root = error.root_cause();
+    let errno = root
+        .downcast_ref::<rustix::io::Errno>()
+        .copied()
+        .or_else(|| root.downcast_ref().and_then(rustix::io::Errno::from_io_error));
+    let full = error.downcast_ref::<PoolConcurrencyLimitError>().is_some();
+    (full || errno == Some(rustix::io::Errno::NOMEM)).then(|| root.to_string())
 }
 
 /// What people call a kind of breakdown.

@@ -8,7 +8,7 @@ use wasmtime::{Store, UpdateDeadline};
 
 use super::{
     CallError, ConfigureError, Engine, Sandbox,
-    call::{cut_failure, diagnose},
+    call::{cut_failure, diagnose, no_room},
     text::cut,
 };
 use crate::observe::PluginFailureKind;
@@ -50,6 +50,11 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         let timeout = limits.call_timeout;
         begin(&mut store, timeout);
         let answer = tokio::time::timeout(timeout, instantiate(&mut store)).await;
+        if let Ok(Err(error)) = &answer
+            && let Some(because) = no_room(error)
+        {
+            return Err(CallError::NoRoom(because));
+        }
         match settle(&mut store, "instantiate", timeout, answer) {
             Ok(exports) => Ok(Self { exports, store, whole: true }),
             Err(error) => Err(error),

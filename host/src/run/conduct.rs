@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Cast,
     cast::Part,
+    circumstances::circumstances,
     identity::{self, run_id},
     network::TargetNetwork,
     place::{self, Place},
@@ -18,13 +19,10 @@ use crate::{
     capability::{FaultPlugin, Reader},
     config::RunConfig,
     environment::Environment,
-    faults::{Armed, Armory, Guard, Journal, Planned, Timeline, Undo, beyond_load},
-    judge::{Circumstances, Judge, decide, evaluate},
+    faults::{Armed, Armory, Guard, Journal, Planned, Timeline, Undo},
+    judge::{Judge, decide, evaluate},
     load::{Load, LoadOptions, RunFeeds},
-    observe::{
-        Bite, Clock, Fact, FaultChange, Live, Observations, RunDir, RunInfo, RunOutcome, Severity, Stage,
-        Stream,
-    },
+    observe::{Clock, Fact, FaultChange, Live, RunDir, RunInfo, RunOutcome, Severity, Stage, Stream},
     plugin::Tenant,
     report,
     terminal::{Progress, verdict},
@@ -376,33 +374,8 @@ impl Run {
         }
         self.live.caught_up().await;
         let known = self.live.observations();
-        decide(known.verdicts(), &self.circumstances(&known))
-    }
-
-    /// What happened to the run itself, beside its promises.
-    fn circumstances(&self, known: &Observations) -> Circumstances {
-        let struck = known.faults().into_iter().chain(known.profile().cloned());
-        let unproven = struck.filter_map(|fault| match (fault.struck, fault.effect) {
-            (None, _) => Some(format!("fault '{}' did not strike: {}", fault.name, fault.because)),
-            (Some(_), Bite::Proven) => None,
-            (Some(_), _) => {
-                Some(format!("the effect of fault '{}' was not proven: {}", fault.name, fault.probed))
-            }
-        });
-        let unseen = beyond_load(&self.info.faults, self.config.load_duration());
-        let unseen = unseen
-            .into_iter()
-            .map(|(name, because)| format!("the recovery of fault '{name}' cannot be judged: {because}"));
-        let generator = known.generator();
-        Circumstances {
-            not_restored: known
-                .restore_failures()
-                .iter()
-                .map(|failure| format!("{}: {}", failure.what, failure.because))
-                .collect(),
-            unproven_faults: unproven.chain(unseen).collect(),
-            generator: generator.bottleneck.then_some(generator.because),
-        }
+        let circumstances = circumstances(&known, &self.info.faults, self.config.load_duration());
+        decide(known.verdicts(), &circumstances)
     }
 
     async fn arm_faults(&self, place: &Place) -> Result<Vec<Planned>, String> {

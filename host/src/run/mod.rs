@@ -3,6 +3,7 @@
 //! It says what happens when, and leaves the work to the other rooms.
 
 mod cast;
+mod circumstances;
 mod conduct;
 mod identity;
 mod network;

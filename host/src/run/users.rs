@@ -10,7 +10,7 @@ use crate::{
     capability::{BehaviorInstance, BehaviorPlugin, BehaviorPorts, HttpGrant, ports::Browser},
     config::BehaviorConfig,
     load::{
-        Load, LoadBehavior,
+        Load, LoadBehavior, Shortage,
         persona::{CallError, Persona, PersonaFactory, Seat},
     },
     observe::{Audit, Fact, Stream},
@@ -135,8 +135,11 @@ impl PersonaFactory for Studio {
         let Seat { user, incarnation, place, browser } = seat;
         // A user has one random stream for each of its instances, and no other user has any of them.
         let number = user.id | incarnation << 40;
-        let mut instance =
-            self.instance(number, place, &user.base_url, browser).await.map_err(call_error)?;
+        let instance = self.instance(number, place, &user.base_url, browser).await;
+        if let Err(plugin::CallError::NoRoom(_)) = &instance {
+            self.load.metrics().short(Shortage::Instances);
+        }
+        let mut instance = instance.map_err(call_error)?;
         // Its config was accepted before; a plugin that refuses it now is at fault.
         instance.configure(&self.part.json).await.map_err(|error| CallError::Failed(error.to_string()))?;
         Ok(Box::new(Actor { user: Some(user), instance }))
@@ -172,7 +175,7 @@ fn call_error(error: plugin::CallError) -> CallError {
     match error {
         plugin::CallError::Failed(_) => CallError::Failed(error.to_string()),
         plugin::CallError::Broken { kind, message } => CallError::Lost { kind, message },
-        plugin::CallError::Lost => {
+        plugin::CallError::NoRoom(_) | plugin::CallError::Lost => {
             CallError::Lost { kind: crate::observe::PluginFailureKind::Trapped, message: error.to_string() }
         }
     }

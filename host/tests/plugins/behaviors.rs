@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use assay::{config::Grants, observe::Fact, plugin::CallError};
+use assay::{
+    capability::Worlds,
+    config::Grants,
+    observe::Fact,
+    plugin::{CallError, Engine, EngineOptions},
+};
 use serde_json::json;
 
 use crate::stage::{Echo, Memory, Stage, limits, ports, source, started, user, worlds};
@@ -58,6 +63,30 @@ async fn a_config_that_is_refused_says_where() {
     let mut instance = plugin.on_trial(&stage.tenant).await.expect("instantiates");
     let refused = instance.configure(&json!({ "path": "nowhere" }).to_string()).await.expect_err("refused");
     insta::assert_snapshot!(refused, @"/path: expected a path that begins with `/`");
+}
+
+/// A pool that is full says so, and nobody blames the plugin.
+#[tokio::test]
+async fn no_room_for_another_instance_is_not_the_plugins_fault() {
+    let engine = Engine::new(&EngineOptions { users: 1, cache: None, ..EngineOptions::default() });
+    let worlds = Worlds::new(engine.expect("an engine")).expect("linkers");
+    let plugin = worlds.behavior(&source("plain-behavior")).await.expect("the fixture loads");
+    let stage = Stage::new(plugin.plugin(), limits(), Grants::default());
+    let mut living = Vec::new();
+    let refused = loop {
+        assert!(living.len() < 1_000, "the pool has no end");
+        let memory = Arc::new(Memory::default());
+        match plugin.instantiate(&stage.tenant, ports(0, Echo::new(memory))).await {
+            Ok(instance) => living.push(instance),
+            Err(refused) => break refused,
+        }
+    };
+    assert!(matches!(&refused, CallError::NoRoom(because) if because.contains("limit")), "{refused}");
+    assert_eq!(stage.failures(), []);
+    // Once one has gone, another finds room.
+    living.pop();
+    let memory = Arc::new(Memory::default());
+    plugin.instantiate(&stage.tenant, ports(0, Echo::new(memory))).await.expect("there is room again");
 }
 
 #[tokio::test]

@@ -2,10 +2,8 @@
 
 use std::{error::Error, io};
 
+use crate::{load::limits::Shortage, observe::ErrorClass};
 use assay_bindings::imports::http;
-use rustix::io::Errno;
-
-use crate::observe::ErrorClass;
 
 /// A request that was sent, or would have been, and got no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,11 +11,13 @@ use crate::observe::ErrorClass;
 pub(super) struct Failure {
     pub class: ErrorClass,
     pub because: String,
+    /// It is not the target's fault, but this side's.
+    pub own: Option<Shortage>,
 }
 
 impl Failure {
     pub(super) fn new(class: ErrorClass, because: impl Into<String>) -> Self {
-        Self { class, because: because.into() }
+        Self { class, because: because.into(), own: None }
     }
 
     /// Of opening a connection.
@@ -32,12 +32,10 @@ impl Failure {
             // machine; the text says which.
             _ => ErrorClass::Refused,
         };
-        let own = match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::ADDRNOTAVAIL) => ": the generator itself has no local port left",
-            Some(Errno::MFILE | Errno::NFILE) => ": the generator itself has no file descriptor left",
-            _ => "",
-        };
-        Self::new(class, format!("{place}: {error}{own}"))
+        let own = Shortage::of(error);
+        let explained =
+            own.map_or(String::new(), |own| format!(": the load generator {}", own.explanation()));
+        Self { own, ..Self::new(class, format!("{place}: {error}{explained}")) }
     }
 
     /// Of a TLS handshake.

@@ -264,6 +264,9 @@ impl Client {
             let sample = flight.land(Landing { failure: Some(failure.class), ..landing });
             recorder.record(sample);
             recorder.explain(sample.endpoint, failure.class, &failure.because);
+            if let Some(own) = failure.own {
+                recorder.short(own);
+            }
         }
         failure.into_error()
     }

@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::observe::{Endpoint, ErrorClass, Fact, Severity, Stream};
+use crate::{
+    load::limits::Shortage,
+    observe::{Endpoint, ErrorClass, Fact, Severity, Stream},
+};
 
 /// Most first failures that are explained.
 const MOST: usize = 50;
@@ -18,17 +21,23 @@ pub(super) struct Findings {
     stream: Stream,
     /// Endpoints and classes that were explained.
     explained: Mutex<BTreeSet<(u32, ErrorClass)>>,
+    short_of: Mutex<BTreeSet<Shortage>>,
 }
 
 impl Findings {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, explained: Mutex::default() }
+        Self { stream, explained: Mutex::default(), short_of: Mutex::default() }
     }
 
     /// Is this the first failure of its kind there, and is there room to explain it?
     pub(super) fn is_new(&self, endpoint: u32, class: ErrorClass) -> bool {
         let mut explained = self.explained.lock().unwrap_or_else(PoisonError::into_inner);
         explained.len() < MOST && explained.insert((endpoint, class))
+    }
+
+    /// Is it the first time that the generator itself has nothing left of this?
+    pub(super) fn is_first(&self, of: Shortage) -> bool {
+        self.short_of.lock().unwrap_or_else(PoisonError::into_inner).insert(of)
     }
 
     pub(super) fn explain(&self, endpoint: Option<&Endpoint>, class: ErrorClass, because: &str) {

@@ -12,7 +12,9 @@ use std::{
 
 use crate::observe::{Fact, GeneratorInterval, Interval, Nanos, Severity};
 
-use super::{Pending, Recorder, Sample, figures::Figures, fold::fold, generator::ProcessTime};
+use super::{
+    Pending, Recorder, Sample, figures::Figures, fold::fold, generator::ProcessTime, machine::Machine,
+};
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -35,6 +37,7 @@ pub(super) struct Folder {
     figure_names: BTreeSet<String>,
     figures_overflowed: bool,
     process: ProcessTime,
+    machine: Machine,
     /// When the generator was last looked at.
     looked: Nanos,
 }
@@ -61,6 +64,7 @@ impl Folder {
             figure_names: BTreeSet::new(),
             figures_overflowed: false,
             process: ProcessTime::new(),
+            machine: Machine::new(),
             looked: now,
         }
     }
@@ -81,6 +85,7 @@ impl Folder {
     fn tick(&mut self, now: Nanos) {
         while (self.current + 1) * SECOND <= now {
             self.read_gauges(now);
+            self.machine.read();
             self.current += 1;
         }
         self.drain(now);
@@ -96,6 +101,11 @@ impl Folder {
         self.drain(now);
         while self.oldest <= self.current {
             self.tell_oldest();
+        }
+        if let Some(starved) = self.machine.finding() {
+            // Not of the load's own making, and so it has another name.
+            let (source, severity) = ("machine".to_owned(), Severity::Warning);
+            self.recorder.stream.tell(Fact::Finding { source, severity, message: starved });
         }
     }
 

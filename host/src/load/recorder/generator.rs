@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -23,9 +23,18 @@ pub const LATE: Nanos = 50_000_000;
 /// What is known of the generator since the last reading.
 #[derive(Debug, Default)]
 pub(super) struct Generator {
-    lags: Mutex<Vec<Nanos>>,
+    punctuality: Mutex<Punctuality>,
     late_sends: AtomicU64,
+    shortages: AtomicU64,
     threads: Threads,
+}
+
+/// How late the event loop was each time it was asked.
+#[derive(Debug, Default)]
+struct Punctuality {
+    lags: Vec<Nanos>,
+    /// When it should answer next.
+    due: Option<Instant>,
 }
 
 /// The threads that carry the load. Clones share the same list.
@@ -67,15 +76,29 @@ impl Generator {
         self.late_sends.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn short(&self) {
+        self.shortages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn punctuality(&self) -> MutexGuard<'_, Punctuality> {
+        self.punctuality.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing is asked any more.
+    pub(super) fn rest(&self) {
+        self.punctuality().due = None;
+    }
+
     /// Starts to ask the current runtime whether it is on time, until the handle is used.
     pub(super) fn watch(self: &Arc<Self>) -> AbortHandle {
         let generator = self.clone();
         let ticker = async move {
             loop {
                 let due = Instant::now() + TICK;
+                generator.punctuality().due = Some(due);
                 tokio::time::sleep_until(due.into()).await;
                 let lag = nanos(Instant::now().saturating_duration_since(due));
-                generator.lags.lock().unwrap_or_else(PoisonError::into_inner).push(lag);
+                generator.punctuality().lags.push(lag);
             }
         };
         tokio::spawn(ticker).abort_handle()
@@ -83,7 +106,14 @@ impl Generator {
 
     /// What happened since the last reading, which was so long ago.
     pub(super) fn read(&self, process: &mut ProcessTime, elapsed: Nanos) -> GeneratorInterval {
-        let lags = std::mem::take(&mut *self.lags.lock().unwrap_or_else(PoisonError::into_inner));
+        let lags = {
+            let mut punctuality = self.punctuality();
+            let mut lags = std::mem::take(&mut punctuality.lags);
+            // A loop that is stuck gives no answer at all, and is late by as much as is known so far.
+            let overdue = punctuality.due.map(|due| Instant::now().saturating_duration_since(due));
+            lags.extend(overdue.filter(|overdue| *overdue > TICK).map(nanos));
+            lags
+        };
         // Read in either case, so that it never covers more than one reading.
         let whole = process.time();
         let used = if self.threads.is_empty() { whole } else { self.threads.time() };
@@ -91,6 +121,7 @@ impl Generator {
             cpu: used.saturating_mul(1000).checked_div(elapsed).unwrap_or(0),
             lag_p99: p99(lags),
             late_sends: self.late_sends.swap(0, Ordering::Relaxed),
+            shortages: self.shortages.swap(0, Ordering::Relaxed),
         }
     }
 }
@@ -162,6 +193,22 @@ mod tests {
         thread.join().expect("it does not panic");
         threads.time();
         assert!(threads.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_event_loop_that_is_stuck_shows_in_every_second() {
+        let generator = Arc::new(Generator::default());
+        let ticker = generator.watch();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        for _ in 0..2 {
+            std::thread::sleep(Duration::from_millis(120));
+            let reading = generator.read(&mut ProcessTime::new(), 1_000_000_000);
+            assert!(reading.lag_p99 > 80_000_000, "{reading:?}");
+        }
+        ticker.abort();
+        generator.rest();
+        std::thread::sleep(Duration::from_millis(60));
+        assert_eq!(generator.read(&mut ProcessTime::new(), 1_000_000_000).lag_p99, 0);
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ mod flight;
 mod fold;
 mod folder;
 mod generator;
+mod machine;
 mod sample;
 mod sparse;
 mod stretches;
@@ -34,6 +35,7 @@ use crate::{
     observe::{Clock, Endpoint, ErrorClass, Fact, Severity, Stream},
 };
 
+use super::limits::Shortage;
 use figures::Figures;
 use findings::Findings;
 use folder::Folder;
@@ -132,6 +134,15 @@ impl Recorder {
         self.generator.late_send();
     }
 
+    /// Counts something that could not be done because the generator itself had nothing left for it,
+    /// and tells the first of each kind.
+    pub fn short(&self, of: Shortage) {
+        self.generator.short();
+        if self.findings.is_first(of) {
+            self.finding(Severity::Warning, format!("the load generator itself {}", of.explanation()));
+        }
+    }
+
     /// Keeps the first text of each kind of failure of each endpoint for the report.
     pub fn explain(&self, endpoint: u32, class: ErrorClass, because: &str) {
         if self.findings.is_new(endpoint, class) {
@@ -208,6 +219,7 @@ impl Recording {
     /// Tells everything up to now, the second that has begun included, and ends.
     pub async fn finish(mut self) {
         self.ticker.abort();
+        self.recorder.generator.rest();
         // Either error means that the thread has ended already.
         let _ = self.stop.send(());
         if let Some(thread) = self.thread.take() {

@@ -33,6 +33,8 @@ pub struct GeneratorSeen {
     pub late: u64,
     /// Starts given up.
     pub dropped: u64,
+    /// What it could not do because it had no file descriptor, port or memory left for it.
+    pub shortages: u64,
 }
 
 impl Observations {
@@ -60,12 +62,13 @@ impl Observations {
             seen.cpu_peak = seen.cpu_peak.max(second.cpu);
             seen.late = seen.late.saturating_add(second.late);
             seen.dropped = seen.dropped.saturating_add(second.dropped);
+            seen.shortages = seen.shortages.saturating_add(second.shortages);
         }
         lags.sort_unstable();
         let count = told.len();
         seen.lag_p99 = lags[(count * 99).div_ceil(100).saturating_sub(1).min(count - 1)];
         seen.cpu_mean = cpu / count as u64;
-        seen.bottleneck = disturbed as f64 > DISTURBED * count as f64;
+        seen.bottleneck = seen.shortages > 0 || disturbed as f64 > DISTURBED * count as f64;
         seen.because = format!(
             "in {disturbed} of {count} seconds its event loop lagged by more than {} ms or more than {} % of its \
              sends left late; above {} % of seconds it counts as a bottleneck",
@@ -73,6 +76,12 @@ impl Observations {
             LATE * 100.0,
             DISTURBED * 100.0,
         );
+        if seen.shortages > 0 {
+            seen.because = format!(
+                "{} times it had no file descriptor, port or memory left for what it should have done; {}",
+                seen.shortages, seen.because
+            );
+        }
         seen
     }
 }

@@ -23,10 +23,12 @@ pub(super) struct Second {
     pub(super) in_flight: u32,
     pub(super) late: u64,
     pub(super) dropped: u64,
-    /// Of the generator: thousandths of a processor, lag, and sends that left late.
+    /// Of the generator: thousandths of a processor, lag, sends that left late, and what it had
+    /// nothing left for.
     pub(super) cpu: u64,
     pub(super) lag: Nanos,
     pub(super) late_sends: u64,
+    pub(super) shortages: u64,
     /// By endpoint.
     rows: Vec<Row>,
     stretches: Vec<Stretch>,
@@ -105,6 +107,7 @@ impl Seconds {
         second.cpu = second.cpu.max(interval.generator.cpu);
         second.lag = second.lag.max(interval.generator.lag_p99);
         second.late_sends = second.late_sends.saturating_add(interval.generator.late_sends);
+        second.shortages = second.shortages.saturating_add(interval.generator.shortages);
         second.rows.extend(interval.endpoints.iter().map(Row::of));
         second.rows.sort_by_key(|row| row.endpoint);
         second.stretches.extend(interval.stretches.iter().cloned());
