@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::quantities::{DurationText, MomentText, NameText, PercentText, RampText, RangeText, SizeText};
+use super::{
+    model::{ConnectionReuse, HttpVersion},
+    quantities::{DurationText, MomentText, NameText, PercentText, RampText, RangeText, SizeText},
+};
 
 /// Most users that a phase may ask for: about ten times what one process can hold.
 pub(super) const MOST_USERS: u32 = 100_000;
@@ -39,6 +42,8 @@ pub(super) struct ConfigFile {
     /// Plugins that are not built in, and what any plugin may reach and use, by name.
     #[serde(default)]
     pub(super) plugins: BTreeMap<String, PluginTable>,
+    /// How virtual users speak HTTP.
+    pub(super) http: Option<HttpTable>,
     /// What shapes the platform for the whole run.
     pub(super) profile: Option<ProfileTable>,
     /// Who the users are.
@@ -181,6 +186,19 @@ pub(super) struct LimitsTable {
     pub(super) host_call_data: Option<SizeText>,
     /// Longest body of an answer; 8Mi unless given.
     pub(super) body: Option<SizeText>,
+}
+
+/// The virtual users' HTTP client.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HttpTable {
+    /// A PEM file below the config's folder: certificates of authorities that are trusted beside
+    /// those that browsers trust.
+    pub(super) authorities: Option<String>,
+    /// Whether the target's certificate is verified; true unless given.
+    pub(super) verify: Option<bool>,
+    pub(super) version: Option<HttpVersion>,
+    pub(super) reuse_connections: Option<ConnectionReuse>,
 }
 
 /// A fault plugin that shapes the whole run.

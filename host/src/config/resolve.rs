@@ -20,6 +20,7 @@ use super::{
         SecretTable, SteadyTable, SwapTable,
     },
     folder::Folder,
+    http,
     model::{
         AssertionConfig, BehaviorConfig, ConfigOrigin, CredentialConfig, FaultConfig, GuardConfig,
         PhaseConfig, PluginUse, ProfileConfig, Ramp, RunConfig, SecretSource, SettleConfig, SteadyConfig,
@@ -63,6 +64,7 @@ pub(super) fn resolve(
         time_scale: 1.0,
         credentials: credentials(&mut checks, file.credentials),
         plugins: plugins::plugins(&mut checks, file.plugins),
+        http: http::http(&mut checks, file.http),
         profile: file
             .profile
             .map(|table| ProfileConfig { uses: uses(table.plugin.0, table.config, "profile") }),

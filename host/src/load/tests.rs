@@ -161,7 +161,7 @@ fn stage(base_url: &str, stop_timeout: Duration) -> Stage {
         base_url: base_url.to_owned(),
         stop_timeout,
         ledger: folder.path().join("ledger.jsonl"),
-        authorities: None,
+        http: HttpConfig::default(),
         threads: Threads::default(),
     })
     .expect("a load");

@@ -7,18 +7,22 @@
 //! # Layout
 //!
 //! * `request` checks what a plugin asks for, `redirect` reads where an answer leads.
-//! * `exchange` carries out one hop on a `connection`, which goes over a `wire`.
-//! * `body` reads and unpacks answers, `cookies` keeps the jar.
+//! * `exchange` carries out one hop on a connection from the `pool`: `http1` or `http2`.
+//! * `policy` says how connections are made, `dial` opens them, over a `wire`.
+//! * `body` puts bodies together and unpacks them, `cookies` keeps the jar.
 //! * `failure` names what can go wrong.
 
 mod body;
-mod connection;
 mod cookies;
+mod dial;
 mod exchange;
 mod failure;
+mod http1;
+mod http2;
+mod policy;
+mod pool;
 mod redirect;
 mod request;
-mod tls;
 mod wire;
 
 use std::{
@@ -32,11 +36,11 @@ use http::{
     HeaderMap, HeaderValue, Request, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, SET_COOKIE, USER_AGENT},
 };
-use rustls::ClientConfig;
 use url::{Position, Url};
 
 use crate::{
     capability::ports::Browser,
+    config::ConnectionReuse,
     observe::{Clock, ErrorClass, Nanos},
 };
 
@@ -44,13 +48,14 @@ use super::{
     recorder::{Flight, Landing, Recorder, Sample},
     scope::Scope,
 };
-use connection::{Connection, Origin};
 use cookies::Cookies;
-use exchange::{Answer, Meter, Terms};
+use dial::Origin;
+use exchange::{Answer, Message, Meter, Terms};
 use failure::Failure;
+use pool::Pool;
 use request::Checked;
 
-pub use tls::trust;
+pub use policy::Policy;
 
 /// Most requests of one `send-all`, and most connections that it may use.
 const MOST_AT_ONCE: usize = 64;
@@ -67,7 +72,7 @@ pub struct ClientOptions {
     pub base_url: Url,
     /// Asked for every hop.
     pub granted: Granted,
-    pub tls: Arc<ClientConfig>,
+    pub policy: Policy,
     /// Most bytes of an answer's body, unpacked.
     pub body_limit: u64,
 }
@@ -79,6 +84,7 @@ pub struct Client {
     base: String,
     /// Where samples go; a client without one records nothing.
     scope: Option<Arc<Scope>>,
+    pool: Pool,
     /// Behind a lock because requests sent at once share it; never held across a wait.
     state: Mutex<State>,
 }
@@ -86,7 +92,6 @@ pub struct Client {
 #[derive(Default)]
 struct State {
     cookies: Cookies,
-    idle: Vec<Connection>,
     /// Samples that the plugin may still turn into failures, by handle.
     held: Vec<(u64, Sample)>,
     next_handle: u64,
@@ -105,7 +110,7 @@ impl Client {
 
     fn new(options: Arc<ClientOptions>, scope: Option<Arc<Scope>>) -> Self {
         let base = options.base_url[..Position::BeforePath].to_owned();
-        Self { options, base, scope, state: Mutex::default() }
+        Self { options, base, scope, pool: Pool::default(), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -132,7 +137,7 @@ impl Client {
             let mut meter = Meter::default();
             let until = clock.instant(deadline);
             let exchanged = tokio::time::timeout_at(until.into(), self.exchange(&request, &mut meter)).await;
-            let (sent, received) = meter.bytes();
+            let (sent, received) = meter.count();
             let landing = Landing { bytes_sent: sent, bytes_received: received, ..Landing::default() };
             let answer = match exchanged {
                 Ok(Ok(answer)) => answer,
@@ -184,44 +189,21 @@ impl Client {
 
     /// One hop.
     async fn exchange(&self, request: &Checked, meter: &mut Meter) -> Result<Answer, Failure> {
-        let origin = origin(&request.url);
-        let kept = self.take_connection(&origin).await;
         let terms = Terms {
-            origin: &origin,
-            tls: &self.options.tls,
+            origin: &origin(&request.url),
+            policy: &self.options.policy,
             connect_timeout: request.connect_timeout,
             body_limit: self.options.body_limit,
+            idempotent: request.method.is_idempotent(),
         };
-        let message = self.message(request)?;
-        let (answer, connection) = exchange::exchange(kept, message, &terms, meter).await;
-        if let Some(connection) = connection {
-            let mut state = self.state();
-            if state.idle.len() < MOST_CONNECTIONS as usize {
-                state.idle.push(connection);
-            }
-        }
-        answer
-    }
-
-    /// A kept connection to there that the peer has not closed.
-    async fn take_connection(&self, origin: &Origin) -> Option<Connection> {
-        loop {
-            let mut connection = {
-                let mut state = self.state();
-                let place = state.idle.iter().rposition(|connection| connection.origin == *origin)?;
-                state.idle.swap_remove(place)
-            };
-            if connection.is_ready().await {
-                return Some(connection);
-            }
-        }
+        exchange::exchange(&self.pool, || self.message(request), &terms, meter).await
     }
 
     /// The request as it goes over the wire: the plugin's headers, and the host's own where the
     /// plugin gave none of that name.
-    fn message(&self, request: &Checked) -> Result<Request<http_body_util::Full<bytes::Bytes>>, Failure> {
+    fn message(&self, request: &Checked) -> Result<Message, Failure> {
         let target = &request.url[Position::BeforePath..Position::AfterQuery];
-        let mut message = Request::new(http_body_util::Full::new(request.body.clone()));
+        let mut message = Request::new(request.body.clone());
         *message.method_mut() = request.method.clone();
         // Neither can fail: the URL was parsed, and what is left of it is ASCII.
         let odd = |text: &str| Failure::new(ErrorClass::Protocol, format!("`{text}` cannot be sent"));
@@ -283,7 +265,7 @@ impl Browser for Client {
         request: wit::Request,
         deadline: Nanos,
     ) -> BoxFuture<'a, Result<Response, wit::Error>> {
-        Box::pin(self.journey(request, deadline))
+        Box::pin(self.pool.drive(self.journey(request, deadline)))
     }
 
     fn send_all<'a>(
@@ -306,7 +288,8 @@ impl Browser for Client {
             .into_iter()
             .map(|request| Box::pin(client.journey(request, deadline)) as BoxFuture<'a, _>)
             .collect();
-        Box::pin(stream::iter(journeys).buffered(connections as usize).collect())
+        // Over HTTP/2 all share one connection, and so many requests are under way on it at a time.
+        Box::pin(client.pool.drive(stream::iter(journeys).buffered(connections as usize).collect()))
     }
 
     fn fail(&mut self, sample: u64, reason: &str) {
@@ -340,6 +323,9 @@ impl Browser for Client {
                 recorder.record(sample);
             }
         }
+        if self.options.policy.reuse == ConnectionReuse::WithinTask {
+            self.pool.clear();
+        }
     }
 
     fn cookie(&self, name: &str) -> Option<String> {
@@ -351,9 +337,8 @@ impl Browser for Client {
     }
 
     fn reset(&mut self) {
-        let mut state = self.state();
-        state.cookies = Cookies::default();
-        state.idle.clear();
+        self.state().cookies = Cookies::default();
+        self.pool.clear();
     }
 }
 
