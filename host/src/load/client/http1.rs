@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderValue,
-    header::{CONNECTION, Entry},
+    HeaderMap, HeaderValue,
+    header::{CONNECTION, Entry, TRANSFER_ENCODING},
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -23,6 +23,8 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
+
+use crate::observe::ErrorClass;
 
 use super::{
     body,
@@ -90,6 +92,10 @@ impl Http1 {
                 });
             }
         };
+        if let Some(coding) = unknown_coding(&head.headers) {
+            let because = format!("{}: the transfer coding {coding:?} is not known", self.origin.place());
+            return Err(Failure::new(ErrorClass::Protocol, because).into());
+        }
         let body = self.read(body, limit).await?;
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
@@ -135,4 +141,13 @@ impl Http1 {
             }
         }
     }
+}
+
+/// A way to frame the body that the library takes for a body until the connection's end.
+fn unknown_coding(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let known = |coding: &HeaderValue| {
+        let coding = coding.as_bytes();
+        coding.eq_ignore_ascii_case(b"chunked") || coding.eq_ignore_ascii_case(b"identity")
+    };
+    headers.get_all(TRANSFER_ENCODING).into_iter().find(|coding| !known(coding))
 }
