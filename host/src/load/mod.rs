@@ -37,7 +37,7 @@ use crate::{
     observe::{Fact, Severity, Stream},
 };
 
-use client::{Client, ClientOptions, Granted, Policy};
+use client::{Client, ClientOptions, Granted, Policy, Routes};
 use driver::Driver;
 use persona::{PersonaFactory, Plan};
 use recorder::{Recorder, Threads};
@@ -153,6 +153,7 @@ impl Load {
             base_url: self.base_url.clone(),
             granted,
             policy: self.policy.clone(),
+            routes: Routes::default(),
             body_limit,
         }
     }

@@ -8,7 +8,7 @@ use url::Url;
 use crate::{
     capability::ports::Browser,
     config::HttpConfig,
-    load::client::{Client, ClientOptions, Policy},
+    load::client::{Client, ClientOptions, Policy, Routes},
     observe::{Clock, nanos},
 };
 
@@ -27,6 +27,7 @@ pub(crate) async fn reachable(base_url: &str, http: &HttpConfig, clock: Clock) -
             .map_err(|error| format!("the target `{base_url}` is no URL: {error}"))?,
         granted: Arc::new(|_| Ok(())),
         policy: Policy::new(http).map_err(|error| error.to_string())?,
+        routes: Routes::default(),
         body_limit: LARGEST_ANSWER,
     };
     let mut client = Client::silent(Arc::new(options));

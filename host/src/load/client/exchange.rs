@@ -85,19 +85,18 @@ impl Meter {
 /// the peer cannot have acted on it, else only if it is idempotent.
 pub(super) async fn exchange(
     pool: &Pool,
-    message: impl Fn() -> Result<Message, Failure>,
+    message: impl Fn() -> Message,
     terms: &Terms<'_>,
     meter: &mut Meter,
 ) -> Result<Answer, Failure> {
     let mut kept = pool.take(terms.origin).await;
     let mut repeated = false;
     loop {
-        let message = message()?;
         let (connection, used) = match kept.take() {
             Some(connection) => (connection, true),
             None => pool.open(terms.origin, terms.policy, terms.connect_timeout).await?,
         };
-        match attempt(pool, connection, message, terms, meter).await {
+        match attempt(pool, connection, message(), terms, meter).await {
             Ok(answer) => return Ok(answer),
             Err(broken) if used && !repeated && (broken.unsent || broken.unanswered && terms.idempotent) => {
                 repeated = true;

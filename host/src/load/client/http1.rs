@@ -51,6 +51,8 @@ impl Http1 {
         let traffic = wire.traffic();
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(HEAD)
+            // Most requests are a head and nothing else: one plain write costs less than one of a list.
+            .writev(false)
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| Failure::exchanging(&origin.place(), &error))?;

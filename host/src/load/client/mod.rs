@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //!
-//! * `request` checks what a plugin asks for, `redirect` reads where an answer leads.
+//! * `request` checks what a plugin asks for, `route` where it goes, `redirect` where an answer leads.
 //! * `exchange` carries out one hop on a connection from the `pool`: `http1` or `http2`.
 //! * `policy` says how connections are made, `dial` opens them, over a `wire`.
 //! * `body` puts bodies together and unpacks them, `cookies` keeps the jar.
@@ -23,6 +23,7 @@ mod policy;
 mod pool;
 mod redirect;
 mod request;
+mod route;
 mod wire;
 
 use std::{
@@ -49,13 +50,14 @@ use super::{
     scope::Scope,
 };
 use cookies::Cookies;
-use dial::Origin;
 use exchange::{Answer, Message, Meter, Terms};
 use failure::Failure;
 use pool::Pool;
 use request::Checked;
+use route::Route;
 
 pub use policy::Policy;
+pub use route::Routes;
 
 /// Most requests of one `send-all`, and most connections that it may use.
 const MOST_AT_ONCE: usize = 64;
@@ -73,6 +75,8 @@ pub struct ClientOptions {
     /// Asked for every hop.
     pub granted: Granted,
     pub policy: Policy,
+    /// What is known of the URLs that were granted.
+    pub routes: Routes,
     /// Most bytes of an answer's body, unpacked.
     pub body_limit: u64,
 }
@@ -123,8 +127,8 @@ impl Client {
 
     /// A request with all its redirects.
     async fn journey(&self, request: wit::Request, deadline: Nanos) -> Result<Response, wit::Error> {
-        let mut request = Checked::new(request, &self.base).map_err(wit::Error::Invalid)?;
-        (self.options.granted)(&request.url).map_err(wit::Error::Denied)?;
+        let route = self.route(&request)?;
+        let mut request = Checked::new(request, route).map_err(wit::Error::Invalid)?;
         let clock = self.options.clock;
         let deadline = deadline.min(clock.now().saturating_add(crate::observe::nanos(request.timeout)));
         let mut hop = 0;
@@ -133,7 +137,7 @@ impl Client {
                 let endpoint = scope.endpoint(&request.sample_name(hop));
                 scope.recorder().begin(endpoint, scope.take_intended(), deadline)
             });
-            let begun = clock.now();
+            let begun = flight.as_ref().map_or_else(|| clock.now(), Flight::sent);
             let mut meter = Meter::default();
             let until = clock.instant(deadline);
             let exchanged = tokio::time::timeout_at(until.into(), self.exchange(&request, &mut meter)).await;
@@ -145,27 +149,28 @@ impl Client {
                 Err(_) => {
                     let waited = Duration::from_nanos(clock.now().saturating_sub(begun));
                     let because =
-                        format!("{}: no whole answer after {waited:.1?}", origin(&request.url).place());
+                        format!("{}: no whole answer after {waited:.1?}", request.route.origin.place());
                     return Err(self.failed(flight, landing, Failure::new(ErrorClass::Timeout, because)));
                 }
             };
-            let service = clock.now().saturating_sub(begun);
-            self.keep_cookies(&answer.headers, &request.url);
+            self.keep_cookies(&answer.headers, &request.route.url);
             let landing = Landing { status: Some(answer.status.as_u16()), ..landing };
 
-            let next = redirect::redirect(answer.status, &answer.headers, &request.method, &request.url);
+            let next =
+                redirect::redirect(answer.status, &answer.headers, &request.method, &request.route.url);
             if let Some(next) = next.filter(|_| hop < request.redirects) {
                 if let (Some(flight), Some(recorder)) = (flight, self.recorder()) {
                     recorder.record(flight.land(landing));
                 }
                 (self.options.granted)(&next.url).map_err(wit::Error::Denied)?;
-                if origin(&next.url) != origin(&request.url) {
+                let route = Route::new(next.url, &next.method).map_err(wit::Error::Protocol)?;
+                if route.origin != request.route.origin {
                     request.drop_secrets();
                 }
                 if next.method != request.method {
                     request.drop_body();
                 }
-                (request.url, request.method) = (next.url, next.method);
+                (request.route, request.method) = (Arc::new(route), next.method);
                 hop += 1;
                 continue;
             }
@@ -178,19 +183,29 @@ impl Client {
             }
             return Ok(Response {
                 status: answer.status.as_u16(),
-                url: request.url.into(),
-                headers: listed(&answer.headers),
+                url: request.route.url.as_str().to_owned(),
+                headers: answer.headers,
                 body: answer.body,
-                service_time: sample.map_or(service, |sample| sample.service()),
+                service_time: sample
+                    .map_or_else(|| clock.now().saturating_sub(begun), |sample| sample.service()),
                 sample: sample.map(|sample| self.hold(sample)),
             });
         }
     }
 
+    /// Where a request goes, if it may.
+    fn route(&self, request: &wit::Request) -> Result<Arc<Route>, wit::Error> {
+        self.options.routes.find(&request.url, || {
+            let url = request::resolve(&request.url, &self.base).map_err(wit::Error::Invalid)?;
+            (self.options.granted)(&url).map_err(wit::Error::Denied)?;
+            Route::new(url, &request::method(request.method)).map_err(wit::Error::Invalid)
+        })
+    }
+
     /// One hop.
     async fn exchange(&self, request: &Checked, meter: &mut Meter) -> Result<Answer, Failure> {
         let terms = Terms {
-            origin: &origin(&request.url),
+            origin: &request.route.origin,
             policy: &self.options.policy,
             connect_timeout: request.connect_timeout,
             body_limit: self.options.body_limit,
@@ -201,34 +216,29 @@ impl Client {
 
     /// The request as it goes over the wire: the plugin's headers, and the host's own where the
     /// plugin gave none of that name.
-    fn message(&self, request: &Checked) -> Result<Message, Failure> {
-        let target = &request.url[Position::BeforePath..Position::AfterQuery];
+    fn message(&self, request: &Checked) -> Message {
         let mut message = Request::new(request.body.clone());
         *message.method_mut() = request.method.clone();
-        // Neither can fail: the URL was parsed, and what is left of it is ASCII.
-        let odd = |text: &str| Failure::new(ErrorClass::Protocol, format!("`{text}` cannot be sent"));
-        *message.uri_mut() = target.parse().map_err(|_| odd(target))?;
-        let host = &request.url[Position::BeforeHost..Position::AfterPort];
-        let host = HeaderValue::from_str(host).map_err(|_| odd(host))?;
-
+        *message.uri_mut() = request.route.target.clone();
         let headers = message.headers_mut();
+        headers.reserve(request.headers.len() + 5);
         for (name, value) in &request.headers {
             headers.append(name, value.clone());
         }
         let mut default = |name: http::HeaderName, value: HeaderValue| {
             headers.entry(name).or_insert(value);
         };
-        default(HOST, host);
+        default(HOST, request.route.host.clone());
         default(USER_AGENT, HeaderValue::from_static(concat!("assay/", env!("CARGO_PKG_VERSION"))));
         default(ACCEPT, HeaderValue::from_static("*/*"));
         default(ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
-        if let Some(cookies) = self.state().cookies.header(&request.url)
+        if let Some(cookies) = self.state().cookies.header(&request.route.url)
             && let Ok(cookies) = HeaderValue::from_maybe_shared(bytes::Bytes::from(cookies))
         {
             // What the plugin gave itself goes along, in a header of its own.
             headers.append(COOKIE, cookies);
         }
-        Ok(message)
+        message
     }
 
     fn keep_cookies(&self, headers: &HeaderMap, url: &Url) {
@@ -349,16 +359,6 @@ impl Drop for Client {
     }
 }
 
-fn origin(url: &Url) -> Origin {
-    let host = url.host_str().unwrap_or_default();
-    Origin {
-        tls: url.scheme() == "https",
-        // Addresses of IPv6 stand in brackets in URLs and nowhere else.
-        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        port: url.port_or_known_default().unwrap_or(80),
-    }
-}
-
 /// What an answer lacks of what was expected.
 fn unmet(expect: &wit::Expectation, status: StatusCode, body: &[u8]) -> Option<String> {
     let (from, to) = expect.status;
@@ -367,10 +367,6 @@ fn unmet(expect: &wit::Expectation, status: StatusCode, body: &[u8]) -> Option<S
     }
     let wanted = expect.body_contains.as_deref()?;
     (!String::from_utf8_lossy(body).contains(wanted)).then(|| format!("the body does not hold `{wanted}`"))
-}
-
-fn listed(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ impl Connection {
     pub(super) async fn exchange(&mut self, message: Message, limit: u64) -> Result<Answer, Broken> {
         match self {
             Self::Http1(connection) => connection.exchange(message, limit).await,
-            Self::Http2(session) => session.exchange(message, limit).await,
+            // In a box, because the future of the other kind is small and made more often.
+            Self::Http2(session) => Box::pin(session.exchange(message, limit)).await,
         }
     }
 }
@@ -130,18 +131,19 @@ impl Pool {
     ) -> Result<(Connection, bool), Failure> {
         let opening = async {
             // What others may be able to share is not opened twice at a time.
-            let _turn = match self.may_be_shared(origin, policy) {
-                true => Some(self.opening.lock().await),
-                false => None,
-            };
-            if _turn.is_some()
-                && let Some(connection) = self.take(origin).await
-            {
-                return Ok((connection, true));
+            let mut turn = None;
+            if self.may_be_shared(origin, policy) {
+                turn = Some(self.opening.lock().await);
+                if let Some(connection) = self.take(origin).await {
+                    return Ok((connection, true));
+                }
             }
+            // It may have turned out meanwhile that nothing can be shared.
+            turn.take_if(|_| !self.may_be_shared(origin, policy));
             self.open_another(origin, policy).await.map(|connection| (connection, false))
         };
-        tokio::time::timeout(at_most, opening).await.unwrap_or_else(|_| {
+        // In a box: it is large, seldom made, and would be carried around with every request.
+        tokio::time::timeout(at_most, Box::pin(opening)).await.unwrap_or_else(|_| {
             let because = format!("{}: no connection after {at_most:?}", origin.place());
             Err(Failure::new(ErrorClass::ConnectTimeout, because))
         })

@@ -96,6 +96,7 @@ async fn hostile_exchanges() {
             base_url: server.url().parse().expect("a URL"),
             granted: Arc::new(|_| Ok(())),
             policy,
+            routes: Routes::default(),
             body_limit: BODY_LIMIT,
         })
     };
