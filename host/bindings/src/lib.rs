@@ -13,7 +13,7 @@ pub struct Response {
     pub status: u16,
     /// After redirects.
     pub url: String,
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: http::HeaderMap,
     pub body: Vec<u8>,
     /// Nanoseconds from sending to the last byte.
     pub service_time: u64,

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::model::FeedOrder;
-use super::quantities::{DurationText, MomentText, NameText, PercentText, RampText, RangeText, SizeText};
+use super::{
+    model::{ConnectionReuse, FeedOrder, HttpVersion},
+    quantities::{DurationText, MomentText, NameText, PercentText, RampText, RangeText, SizeText},
+};
 
 /// Most users that a phase may ask for: about ten times what one process can hold.
 pub(super) const MOST_USERS: u32 = 100_000;
@@ -43,6 +45,8 @@ pub(super) struct ConfigFile {
     /// Rows of data that behaviors share, by name.
     #[serde(default)]
     pub(super) feeds: BTreeMap<String, FeedTable>,
+    /// How virtual users speak HTTP.
+    pub(super) http: Option<HttpTable>,
     /// What shapes the platform for the whole run.
     pub(super) profile: Option<ProfileTable>,
     /// Who the users are.
@@ -199,6 +203,19 @@ pub(super) struct FeedTable {
     pub(super) path: String,
     /// Who gets which row; sequential unless given.
     pub(super) order: Option<FeedOrder>,
+}
+
+/// The virtual users' HTTP client.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct HttpTable {
+    /// A PEM file below the config's folder: certificates of authorities that are trusted beside
+    /// those that browsers trust.
+    pub(super) authorities: Option<String>,
+    /// Whether the target's certificate is verified; true unless given.
+    pub(super) verify: Option<bool>,
+    pub(super) version: Option<HttpVersion>,
+    pub(super) reuse_connections: Option<ConnectionReuse>,
 }
 
 /// A fault plugin that shapes the whole run.

@@ -19,6 +19,7 @@ mod file;
 mod folder;
 #[cfg(test)]
 mod fuzz;
+mod http;
 mod load;
 pub mod model;
 mod overrides;

@@ -25,6 +25,7 @@ pub struct RunConfig {
     pub plugins: BTreeMap<String, PluginSource>,
     /// Rows of data that behaviors share, by name.
     pub feeds: BTreeMap<String, FeedConfig>,
+    pub http: HttpConfig,
     pub profile: Option<ProfileConfig>,
     pub behaviors: Vec<BehaviorConfig>,
     /// At least one, names unique, in order.
@@ -177,6 +178,58 @@ impl Default for Limits {
             body: 8 << 20,
         }
     }
+}
+
+/// How virtual users speak HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Certificates in PEM, at least one and each of an authority's form, that the target's is
+    /// trusted by, beside those that browsers trust.
+    pub authorities: Option<Arc<[u8]>>,
+    /// If not, any certificate will do.
+    pub verify: bool,
+    pub version: HttpVersion,
+    pub reuse: ConnectionReuse,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            authorities: None,
+            verify: true,
+            version: HttpVersion::default(),
+            reuse: ConnectionReuse::default(),
+        }
+    }
+}
+
+/// Which HTTP is spoken; `auto` unless given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum HttpVersion {
+    /// HTTP/2 where the target offers it over TLS, else 1.1.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "1.1")]
+    Http1,
+    /// Also in the clear, by prior knowledge.
+    #[serde(rename = "2")]
+    Http2,
+}
+
+/// How long a user's connections are kept; `always` unless given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum ConnectionReuse {
+    /// As a browser does.
+    #[default]
+    Always,
+    /// Until the task ends; the next one opens its own.
+    WithinTask,
+    /// Every request opens its own.
+    Never,
 }
 
 /// A use of a plugin: which one, and its config as JSON, schema not yet applied.

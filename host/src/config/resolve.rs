@@ -20,6 +20,7 @@ use super::{
         SecretTable, SteadyTable, SwapTable,
     },
     folder::Folder,
+    http,
     model::{
         AssertionConfig, BehaviorConfig, ConfigOrigin, CredentialConfig, FaultConfig, GuardConfig,
         PhaseConfig, PluginUse, ProfileConfig, Ramp, RunConfig, SecretSource, SettleConfig, SteadyConfig,
@@ -67,6 +68,7 @@ pub(super) fn resolve(
         credentials: credentials(&mut checks, file.credentials),
         plugins,
         feeds: feeds::feeds(&mut checks, file.feeds),
+        http: http::http(&mut checks, file.http),
         profile: file
             .profile
             .map(|table| ProfileConfig { uses: uses(table.plugin.0, table.config, "profile") }),

@@ -35,11 +35,11 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    config::{PhaseConfig, ThinkTime},
-    observe::{Fact, Stream},
+    config::{HttpConfig, PhaseConfig, ThinkTime},
+    observe::{Fact, Severity, Stream},
 };
 
-use client::{Client, ClientOptions, Granted};
+use client::{Client, ClientOptions, Granted, Policy, Routes};
 use driver::Driver;
 use persona::{PersonaFactory, Plan};
 use recorder::{Recorder, Threads};
@@ -67,8 +67,8 @@ pub struct LoadOptions {
     pub feeds: Arc<RunFeeds>,
     /// Where the ledger is written.
     pub ledger: PathBuf,
-    /// Certificates in PEM that the target's are trusted by, beside those that browsers trust.
-    pub authorities: Option<Vec<u8>>,
+    /// How users speak HTTP.
+    pub http: HttpConfig,
     /// The threads whose processor time is the load's; empty stands for the whole process.
     pub threads: Threads,
 }
@@ -121,7 +121,7 @@ pub struct LoadEnd {
 pub struct Load {
     options: LoadOptions,
     base_url: Url,
-    tls: Arc<rustls::ClientConfig>,
+    policy: Policy,
     recorder: Arc<Recorder>,
     ledger: Arc<RunLedger>,
 }
@@ -132,9 +132,9 @@ impl Load {
             .map_err(|source| LoadError::BaseUrl { url: options.base_url.clone(), source })?;
         let ledger = RunLedger::create(&options.ledger, options.stream.clock())
             .map_err(|source| LoadError::Ledger { path: options.ledger.clone(), source })?;
-        let tls = client::trust(options.authorities.as_deref()).map_err(LoadError::Authorities)?;
+        let policy = Policy::new(&options.http).map_err(LoadError::Authorities)?;
         let recorder = Arc::new(Recorder::new(options.stream.clone(), options.threads.clone()));
-        Ok(Self { base_url, tls, recorder, ledger: Arc::new(ledger), options })
+        Ok(Self { base_url, policy, recorder, ledger: Arc::new(ledger), options })
     }
 
     /// Where plugins' writes are recorded, and audited against.
@@ -162,7 +162,8 @@ impl Load {
             clock: self.options.stream.clock(),
             base_url: self.base_url.clone(),
             granted,
-            tls: self.tls.clone(),
+            policy: self.policy.clone(),
+            routes: Routes::default(),
             body_limit,
         }
     }
@@ -187,6 +188,16 @@ impl Load {
         let schedule = Schedule::new(phases);
         for (severity, message) in check_limits(schedule.most_users()) {
             self.options.stream.tell(Fact::Finding { source: "load".to_owned(), severity, message });
+        }
+
+        if !self.options.http.verify {
+            let message = "the target's certificate is not verified: whoever answered may not have been it";
+            let source = "load".to_owned();
+            self.options.stream.tell(Fact::Finding {
+                source,
+                severity: Severity::Warning,
+                message: message.to_owned(),
+            });
         }
 
         let recording = self.recorder.start().map_err(LoadError::Recorder)?;

@@ -4,13 +4,14 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// A request as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +30,12 @@ pub(crate) enum Act {
     /// And then close without a word.
     AnswerAndClose(Vec<u8>),
     /// Answers after a while.
-    After(std::time::Duration, Vec<u8>),
+    After(Duration, Vec<u8>),
     Hang,
+    /// Sends a byte every now and then.
+    Trickle(&'static [u8]),
+    /// Sends this and then resets the connection.
+    Reset(&'static [u8]),
     /// Sends the first and then the second until the peer has had enough.
     Endless(&'static [u8], &'static [u8]),
 }
@@ -107,8 +112,25 @@ impl Drop for TestServer {
     }
 }
 
+/// What a peer may be connected by.
+trait Wire: AsyncRead + AsyncWrite + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 async fn serve(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut stream: impl Wire,
     connection: usize,
     handler: Handler,
     log: Arc<Mutex<Vec<Got>>>,
@@ -154,6 +176,17 @@ async fn serve(
                 stream.write_all(&bytes).await?;
             }
             Act::Hang => std::future::pending().await,
+            Act::Trickle(bytes) => {
+                for byte in bytes {
+                    stream.write_all(&[*byte]).await?;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                std::future::pending().await
+            }
+            Act::Reset(bytes) => {
+                stream.write_all(bytes).await?;
+                return stream.tcp().set_zero_linger();
+            }
             Act::Endless(first, rest) => {
                 stream.write_all(first).await?;
                 loop {

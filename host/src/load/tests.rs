@@ -162,7 +162,7 @@ fn stage(base_url: &str, stop_timeout: Duration) -> Stage {
         stop_timeout,
         feeds: Arc::default(),
         ledger: folder.path().join("ledger.jsonl"),
-        authorities: None,
+        http: HttpConfig::default(),
         threads: Threads::default(),
     })
     .expect("a load");

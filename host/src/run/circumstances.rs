@@ -106,7 +106,7 @@ mod tests {
             stop_timeout: Duration::from_secs(1),
             feeds: Arc::default(),
             ledger: folder.path().join("ledger.jsonl"),
-            authorities: None,
+            http: crate::config::HttpConfig::default(),
             threads: crate::load::recorder::Threads::default(),
         })
         .expect("a load");

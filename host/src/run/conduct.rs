@@ -187,8 +187,8 @@ impl Run {
                 return (RunOutcome::NotReady, format!("the target's network cannot be entered: {error}"));
             }
         };
-        let base_url = environment.base_url();
-        match network.run(async move { preflight::reachable(&base_url).await }).await {
+        let (base_url, http, clock) = (environment.base_url(), self.config.http.clone(), self.stream.clock());
+        match network.run(async move { preflight::reachable(&base_url, &http, clock).await }).await {
             Ok(()) => {}
             Err(because) => return (RunOutcome::NotReady, because),
         }
@@ -251,7 +251,7 @@ impl Run {
             stop_timeout: self.config.stop_timeout,
             feeds: Arc::new(RunFeeds::new(&self.config.feeds)),
             ledger: self.path.join("ledger.jsonl"),
-            authorities: None,
+            http: self.config.http.clone(),
             threads: network.threads(),
         });
         let load = match load {

@@ -157,7 +157,7 @@ impl ports::Browser for Echo {
         let response = Response {
             status: 200,
             url: request.url.clone(),
-            headers: Vec::new(),
+            headers: http::HeaderMap::new(),
             body: format!("you asked for {}", request.url).into_bytes(),
             service_time: 1_000,
             sample: Some(self.samples),

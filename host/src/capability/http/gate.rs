@@ -22,6 +22,8 @@ const LONGEST_URL: usize = 8 << 10;
 pub(crate) struct Gate {
     grant: HttpGrant,
     base: Option<Url>,
+    /// May the target be asked at all? Then may every path of it.
+    target: bool,
     /// Where addresses of instances are looked up; absent if none are granted.
     environment: Option<Arc<dyn Environment>>,
 }
@@ -29,12 +31,23 @@ pub(crate) struct Gate {
 impl Gate {
     /// For a plugin whose relative URLs go to `base_url`.
     pub(crate) fn new(grant: HttpGrant, base_url: &str, environment: Option<Arc<dyn Environment>>) -> Self {
-        Self { grant, base: Url::parse(base_url).ok(), environment }
+        let base = Url::parse(base_url).ok();
+        let target = base.as_ref().is_some_and(|base| grant.covers(base));
+        Self { grant, base, target, environment }
     }
 
     /// Where relative URLs go.
     pub(crate) fn base(&self) -> Option<&Url> {
         self.base.as_ref()
+    }
+
+    /// May this be asked?
+    pub(super) async fn check_url(&self, text: &str) -> Result<(), Error> {
+        // Most requests: their URLs are not taken apart to see what is plain.
+        if self.target && is_plain_path(text) {
+            return Ok(());
+        }
+        self.resolve(text).await.map(drop)
     }
 
     /// The URL in full, if it may be asked.
@@ -83,6 +96,15 @@ impl Gate {
             }
         }
     }
+}
+
+/// A path that leads to the target however it is read. URLs have several ways to write the two
+/// slashes that lead elsewhere, and leave out some control characters.
+fn is_plain_path(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= LONGEST_URL
+        && bytes.next() == Some(b'/')
+        && bytes.next().is_none_or(|second| second.is_ascii_graphic() && !b"/\\".contains(&second))
 }
 
 /// Is the request well-formed, and no more than may be sent?
@@ -167,6 +189,37 @@ mod tests {
         assert!(matches!(resolved("http://target.local@evil.example/").await, Err(Error::Denied(_))));
         assert!(matches!(resolved("file:///etc/passwd").await, Err(Error::Invalid(_))));
         assert!(matches!(resolved("relative").await, Err(Error::Invalid(_))));
+    }
+
+    #[tokio::test]
+    async fn the_short_way_admits_nothing_that_the_long_one_refuses() {
+        let gate = |base: &str| {
+            Gate::new(
+                HttpGrant::new(&tenant(false, Grants::default()), PluginKind::Behavior, base),
+                base,
+                None,
+            )
+        };
+        let gate = gate("http://target.local:8080");
+        for (text, plain) in [
+            ("/", true),
+            ("/a/../..//b?c=//d", true),
+            ("//evil.example/", false),
+            ("/\\evil.example/", false),
+            ("/\t/evil.example/", false),
+            ("\t//evil.example/", false),
+            ("http://evil.example/", false),
+            ("relative", false),
+        ] {
+            assert_eq!(is_plain_path(text), plain, "{text:?}");
+            let asked = gate.check_url(text).await;
+            let resolved = gate.resolve(text).await;
+            assert_eq!(asked.is_ok(), resolved.is_ok(), "{text:?}: {resolved:?}");
+            if let Ok(url) = resolved {
+                assert_eq!(url.host_str(), Some("target.local"), "{text:?}");
+            }
+        }
+        assert!(gate.check_url(&format!("/{}", "a".repeat(LONGEST_URL))).await.is_err());
     }
 
     #[test]

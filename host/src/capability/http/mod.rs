@@ -63,7 +63,7 @@ impl With<'_, Http> {
     /// Checks a request and bounds it by the export's deadline.
     async fn admit(&mut self, mut request: Request) -> Result<Request, Error> {
         gate::check(&request)?;
-        self.own.gate.resolve(&request.url).await?;
+        self.own.gate.check_url(&request.url).await?;
         gate::bound(&mut request, self.sandbox.time_for(gate::LONGEST));
         Ok(request)
     }
@@ -177,9 +177,8 @@ impl HostResponse for With<'_, Http> {
     }
 
     fn header(&mut self, answer: Resource<Response>, name: String) -> wasmtime::Result<Option<String>> {
-        let headers = &self.response(&answer)?.headers;
-        let found = headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(&name));
-        Ok(found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()))
+        let found = self.response(&answer)?.headers.get(&name);
+        Ok(found.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
     }
 
     fn body(&mut self, answer: Resource<Response>) -> wasmtime::Result<Vec<u8>> {

@@ -1,57 +1,32 @@
-//! Reading an answer's body to its end, and unpacking it.
+//! Putting an answer's body together, and unpacking it.
 
 use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header::CONTENT_ENCODING};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
 
 use crate::observe::ErrorClass;
 
-use super::{connection::Connection, failure::Failure};
+use super::{dial::Origin, failure::Failure};
 
-/// Reads a body to its end. One that is longer than `limit` is an error of the peer.
-pub(super) async fn read(
-    connection: &mut Connection,
-    body: Incoming,
-    limit: u64,
-) -> Result<Vec<u8>, Failure> {
-    let mut body = body;
-    if body.size_hint().lower() > limit {
-        return Err(too_long(connection, limit));
+/// Takes a piece of a body. One that grows longer than `limit` is an error of the peer.
+pub(super) fn append(whole: &mut Vec<u8>, data: Bytes, origin: &Origin, limit: u64) -> Result<(), Failure> {
+    if whole.len() as u64 + data.len() as u64 > limit {
+        return Err(too_long(origin, limit));
     }
-    let mut whole: Vec<u8> = Vec::new();
-    while !body.is_end_stream() {
-        let frame = match connection.drive(body.frame()).await {
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Err(Failure::exchanging(&connection.origin.place(), &error)),
-            None => break,
-        };
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() as u64 + data.len() as u64 > limit {
-            return Err(too_long(connection, limit));
-        }
-        append(&mut whole, data);
-    }
-    Ok(whole)
-}
-
-/// The first piece is often all, and then need not be copied.
-fn append(whole: &mut Vec<u8>, data: Bytes) {
     if whole.is_empty() {
+        // The first piece is often all, and then need not be copied.
         *whole = data.into();
     } else {
         whole.extend_from_slice(&data);
     }
+    Ok(())
 }
 
-fn too_long(connection: &Connection, limit: u64) -> Failure {
-    Failure::new(
-        ErrorClass::Protocol,
-        format!("{}: the body is over the limit of {limit} bytes", connection.origin.place()),
-    )
+pub(super) fn too_long(origin: &Origin, limit: u64) -> Failure {
+    let because = format!("{}: the body is over the limit of {limit} bytes", origin.place());
+    Failure::new(ErrorClass::Protocol, because)
 }
 
 /// Undoes what `content-encoding` says was done. What came without or in another encoding stays.

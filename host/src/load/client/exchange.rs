@@ -3,18 +3,24 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::Full;
-use rustls::ClientConfig;
+use http::{HeaderMap, Request, StatusCode};
 
 use super::{
     body,
-    connection::{Connection, Origin},
+    dial::Origin,
     failure::Failure,
+    policy::Policy,
+    pool::{Connection, Pool, Watch},
     wire::Traffic,
 };
 
-/// An answer, read to its end and unpacked.
+/// Largest head of an answer, and the most that is buffered of an HTTP/1.1 connection.
+pub(super) const HEAD: usize = 64 << 10;
+
+/// A request as HTTP/1.1 has it: with a `host` header, and a path in place of a URL.
+pub(super) type Message = Request<Bytes>;
+
+/// An answer, read to its end.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub status: StatusCode,
@@ -22,113 +28,107 @@ pub(super) struct Answer {
     pub body: Vec<u8>,
 }
 
+/// How an exchange failed on its connection.
+pub(super) struct Broken {
+    pub failure: Failure,
+    /// The connection broke before anything of the answer had come.
+    pub unanswered: bool,
+    /// The peer did not get the request, or said that it has not acted on it.
+    pub unsent: bool,
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self { failure, unanswered: false, unsent: false }
+    }
+}
+
 /// What an exchange needs beside its request.
 pub(super) struct Terms<'a> {
     pub origin: &'a Origin,
-    pub tls: &'a Arc<ClientConfig>,
+    pub policy: &'a Policy,
     pub connect_timeout: Duration,
+    /// Most bytes of a body, packed and unpacked.
     pub body_limit: u64,
+    /// Doing it twice is doing it once.
+    pub idempotent: bool,
 }
 
 /// Counts the bytes of an exchange, also when it is given up in its middle.
+///
+/// Requests that share a connection at the same time share its bytes as well: each counts what
+/// nobody has counted before it, so that the sum is right.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     before: (u64, u64),
-    current: Option<(Arc<Traffic>, (u64, u64))>,
+    current: Option<Arc<Traffic>>,
 }
 
 impl Meter {
-    fn follow(&mut self, connection: &Connection) {
-        self.before = self.bytes();
-        let traffic = connection.traffic();
-        self.current = Some((traffic.clone(), traffic.so_far()));
+    fn follow(&mut self, traffic: &Arc<Traffic>) {
+        self.before = self.count();
+        self.current = Some(traffic.clone());
     }
 
     /// Bytes sent and received so far.
-    pub(super) fn bytes(&self) -> (u64, u64) {
-        let (sent, received) = match &self.current {
-            Some((traffic, start)) => {
-                let now = traffic.so_far();
-                (now.0 - start.0, now.1 - start.1)
-            }
-            None => (0, 0),
-        };
-        (self.before.0 + sent, self.before.1 + received)
+    pub(super) fn count(&mut self) -> (u64, u64) {
+        let (sent, received) = self.current.as_ref().map_or((0, 0), |traffic| traffic.count());
+        self.before = (self.before.0 + sent, self.before.1 + received);
+        self.before
     }
 }
 
-/// Exchanges a request for its answer, and gives back the connection if it can be used again.
+/// Exchanges a request for its answer, and unpacks it.
 ///
 /// A connection that was kept may have been closed by the peer just when the request left. If then
-/// not a single byte was answered, the request is sent once more on a new connection, within the
-/// same sample: always if nothing of it had been sent, else only if its method is idempotent,
-/// because the peer may have acted on it.
+/// not a single byte was answered, the request is sent once more, within the same sample: always if
+/// the peer cannot have acted on it, else only if it is idempotent.
 pub(super) async fn exchange(
-    kept: Option<Connection>,
-    request: Request<Full<Bytes>>,
+    pool: &Pool,
+    message: impl Fn() -> Message,
     terms: &Terms<'_>,
     meter: &mut Meter,
-) -> (Result<Answer, Failure>, Option<Connection>) {
-    let mut request = request;
-    if let Some(connection) = kept {
-        let again = may_repeat(request.method()).then(|| request.clone());
-        match attempt(connection, request, terms, meter).await {
-            Ok((answer, connection)) => return (Ok(answer), connection),
-            Err(Broken { unsent: Some(unsent), .. }) => request = *unsent,
-            Err(Broken { unanswered: true, failure, .. }) => match again {
-                Some(again) => request = again,
-                None => return (Err(failure), None),
-            },
-            Err(Broken { failure, .. }) => return (Err(failure), None),
+) -> Result<Answer, Failure> {
+    let mut kept = pool.take(terms.origin).await;
+    let mut repeated = false;
+    loop {
+        let (connection, used) = match kept.take() {
+            Some(connection) => (connection, true),
+            None => pool.open(terms.origin, terms.policy, terms.connect_timeout).await?,
+        };
+        match attempt(pool, connection, message(), terms, meter).await {
+            Ok(answer) => return Ok(answer),
+            Err(broken) if used && !repeated && (broken.unsent || broken.unanswered && terms.idempotent) => {
+                repeated = true;
+            }
+            Err(broken) => return Err(broken.failure),
         }
     }
-    let connection = match Connection::open(terms.origin, terms.tls, terms.connect_timeout).await {
-        Ok(connection) => connection,
-        Err(failure) => return (Err(failure), None),
-    };
-    match attempt(connection, request, terms, meter).await {
-        Ok((answer, connection)) => (Ok(answer), connection),
-        Err(broken) => (Err(broken.failure), None),
-    }
-}
-
-/// Doing it twice is doing it once.
-fn may_repeat(method: &Method) -> bool {
-    method.is_idempotent()
-}
-
-/// How an attempt failed.
-struct Broken {
-    failure: Failure,
-    /// The connection broke before a byte was answered.
-    unanswered: bool,
-    /// The request, if nothing of it was sent.
-    unsent: Option<Box<Request<Full<Bytes>>>>,
 }
 
 async fn attempt(
+    pool: &Pool,
     mut connection: Connection,
-    request: Request<Full<Bytes>>,
+    message: Message,
     terms: &Terms<'_>,
     meter: &mut Meter,
-) -> Result<(Answer, Option<Connection>), Broken> {
-    meter.follow(&connection);
-    let (_, received) = connection.traffic().so_far();
-    let (head, body) = match connection.send(request).await {
-        Ok(answer) => answer.into_parts(),
-        Err((error, unsent)) => {
-            return Err(Broken {
-                failure: Failure::exchanging(&terms.origin.place(), &error),
-                unanswered: !error.is_parse() && connection.traffic().so_far().1 == received,
-                unsent: unsent.map(Box::new),
-            });
+) -> Result<Answer, Broken> {
+    meter.follow(connection.traffic());
+    let watch = Watch::new(pool, &connection);
+    let exchanged = connection.exchange(message, terms.body_limit).await;
+    watch.over();
+    let answer = match exchanged {
+        Ok(answer) => answer,
+        Err(broken) => {
+            if let Connection::Http2(session) = &connection
+                && (broken.unsent || broken.unanswered)
+            {
+                pool.retire(session);
+            }
+            return Err(broken);
         }
     };
-    let broken = |failure| Broken { failure, unanswered: false, unsent: None };
-    let body = body::read(&mut connection, body, terms.body_limit).await.map_err(broken)?;
-    let body = body::unpack(&head.headers, body, terms.body_limit).map_err(broken)?;
-    // Asked right away, so that a connection that the peer closes is closed here too, and does not
-    // hold a descriptor while the user thinks.
-    let reusable = connection.is_ready().await;
-    Ok((Answer { status: head.status, headers: head.headers, body }, reusable.then_some(connection)))
+    pool.give_back(connection, terms.policy).await;
+    let body = body::unpack(&answer.headers, answer.body, terms.body_limit)?;
+    Ok(Answer { body, ..answer })
 }

@@ -46,7 +46,7 @@ impl Failure {
         }
     }
 
-    /// Of an exchange on a connection.
+    /// Of an exchange on an HTTP/1.1 connection.
     pub(super) fn exchanging(place: &str, error: &hyper::Error) -> Self {
         let class = if error.is_parse() {
             ErrorClass::Protocol
@@ -63,6 +63,18 @@ impl Failure {
         // The library's text names only the outermost circumstance.
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         Self::new(class, format!("{place}: {error}{cause}"))
+    }
+
+    /// Of an exchange on an HTTP/2 connection.
+    pub(super) fn multiplexing(place: &str, error: &h2::Error) -> Self {
+        let class = match error.get_io().map(io::Error::kind) {
+            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => ErrorClass::Protocol,
+            Some(_) => ErrorClass::Reset,
+            // The peer took back the stream, or the connection; all else was noticed here.
+            None if error.is_remote() => ErrorClass::Reset,
+            None => ErrorClass::Protocol,
+        };
+        Self::new(class, format!("{place}: {error}"))
     }
 
     /// As the plugin gets it.

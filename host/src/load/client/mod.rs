@@ -6,19 +6,24 @@
 //!
 //! # Layout
 //!
-//! * `request` checks what a plugin asks for, `redirect` reads where an answer leads.
-//! * `exchange` carries out one hop on a `connection`, which goes over a `wire`.
-//! * `body` reads and unpacks answers, `cookies` keeps the jar.
+//! * `request` checks what a plugin asks for, `route` where it goes, `redirect` where an answer leads.
+//! * `exchange` carries out one hop on a connection from the `pool`: `http1` or `http2`.
+//! * `policy` says how connections are made, `dial` opens them, over a `wire`.
+//! * `body` puts bodies together and unpacks them, `cookies` keeps the jar.
 //! * `failure` names what can go wrong.
 
 mod body;
-mod connection;
 mod cookies;
+mod dial;
 mod exchange;
 mod failure;
+mod http1;
+mod http2;
+mod policy;
+mod pool;
 mod redirect;
 mod request;
-mod tls;
+mod route;
 mod wire;
 
 use std::{
@@ -32,11 +37,11 @@ use http::{
     HeaderMap, HeaderValue, Request, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, SET_COOKIE, USER_AGENT},
 };
-use rustls::ClientConfig;
 use url::{Position, Url};
 
 use crate::{
     capability::ports::Browser,
+    config::ConnectionReuse,
     observe::{Clock, ErrorClass, Nanos},
 };
 
@@ -44,13 +49,15 @@ use super::{
     recorder::{Flight, Landing, Recorder, Sample},
     scope::Scope,
 };
-use connection::{Connection, Origin};
 use cookies::Cookies;
-use exchange::{Answer, Meter, Terms};
+use exchange::{Answer, Message, Meter, Terms};
 use failure::Failure;
+use pool::Pool;
 use request::Checked;
+use route::Route;
 
-pub use tls::trust;
+pub use policy::Policy;
+pub use route::Routes;
 
 /// Most requests of one `send-all`, and most connections that it may use.
 const MOST_AT_ONCE: usize = 64;
@@ -67,7 +74,9 @@ pub struct ClientOptions {
     pub base_url: Url,
     /// Asked for every hop.
     pub granted: Granted,
-    pub tls: Arc<ClientConfig>,
+    pub policy: Policy,
+    /// What is known of the URLs that were granted.
+    pub routes: Routes,
     /// Most bytes of an answer's body, unpacked.
     pub body_limit: u64,
 }
@@ -79,6 +88,7 @@ pub struct Client {
     base: String,
     /// Where samples go; a client without one records nothing.
     scope: Option<Arc<Scope>>,
+    pool: Pool,
     /// Behind a lock because requests sent at once share it; never held across a wait.
     state: Mutex<State>,
 }
@@ -86,7 +96,6 @@ pub struct Client {
 #[derive(Default)]
 struct State {
     cookies: Cookies,
-    idle: Vec<Connection>,
     /// Samples that the plugin may still turn into failures, by handle.
     held: Vec<(u64, Sample)>,
     next_handle: u64,
@@ -105,7 +114,7 @@ impl Client {
 
     fn new(options: Arc<ClientOptions>, scope: Option<Arc<Scope>>) -> Self {
         let base = options.base_url[..Position::BeforePath].to_owned();
-        Self { options, base, scope, state: Mutex::default() }
+        Self { options, base, scope, pool: Pool::default(), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,8 +127,8 @@ impl Client {
 
     /// A request with all its redirects.
     async fn journey(&self, request: wit::Request, deadline: Nanos) -> Result<Response, wit::Error> {
-        let mut request = Checked::new(request, &self.base).map_err(wit::Error::Invalid)?;
-        (self.options.granted)(&request.url).map_err(wit::Error::Denied)?;
+        let route = self.route(&request)?;
+        let mut request = Checked::new(request, route).map_err(wit::Error::Invalid)?;
         let clock = self.options.clock;
         let deadline = deadline.min(clock.now().saturating_add(crate::observe::nanos(request.timeout)));
         let mut hop = 0;
@@ -128,11 +137,11 @@ impl Client {
                 let endpoint = scope.endpoint(&request.sample_name(hop));
                 scope.recorder().begin(endpoint, scope.take_intended(), deadline)
             });
-            let begun = clock.now();
+            let begun = flight.as_ref().map_or_else(|| clock.now(), Flight::sent);
             let mut meter = Meter::default();
             let until = clock.instant(deadline);
             let exchanged = tokio::time::timeout_at(until.into(), self.exchange(&request, &mut meter)).await;
-            let (sent, received) = meter.bytes();
+            let (sent, received) = meter.count();
             let landing = Landing { bytes_sent: sent, bytes_received: received, ..Landing::default() };
             let answer = match exchanged {
                 Ok(Ok(answer)) => answer,
@@ -140,27 +149,28 @@ impl Client {
                 Err(_) => {
                     let waited = Duration::from_nanos(clock.now().saturating_sub(begun));
                     let because =
-                        format!("{}: no whole answer after {waited:.1?}", origin(&request.url).place());
+                        format!("{}: no whole answer after {waited:.1?}", request.route.origin.place());
                     return Err(self.failed(flight, landing, Failure::new(ErrorClass::Timeout, because)));
                 }
             };
-            let service = clock.now().saturating_sub(begun);
-            self.keep_cookies(&answer.headers, &request.url);
+            self.keep_cookies(&answer.headers, &request.route.url);
             let landing = Landing { status: Some(answer.status.as_u16()), ..landing };
 
-            let next = redirect::redirect(answer.status, &answer.headers, &request.method, &request.url);
+            let next =
+                redirect::redirect(answer.status, &answer.headers, &request.method, &request.route.url);
             if let Some(next) = next.filter(|_| hop < request.redirects) {
                 if let (Some(flight), Some(recorder)) = (flight, self.recorder()) {
                     recorder.record(flight.land(landing));
                 }
                 (self.options.granted)(&next.url).map_err(wit::Error::Denied)?;
-                if origin(&next.url) != origin(&request.url) {
+                let route = Route::new(next.url, &next.method).map_err(wit::Error::Protocol)?;
+                if route.origin != request.route.origin {
                     request.drop_secrets();
                 }
                 if next.method != request.method {
                     request.drop_body();
                 }
-                (request.url, request.method) = (next.url, next.method);
+                (request.route, request.method) = (Arc::new(route), next.method);
                 hop += 1;
                 continue;
             }
@@ -173,80 +183,62 @@ impl Client {
             }
             return Ok(Response {
                 status: answer.status.as_u16(),
-                url: request.url.into(),
-                headers: listed(&answer.headers),
+                url: request.route.url.as_str().to_owned(),
+                headers: answer.headers,
                 body: answer.body,
-                service_time: sample.map_or(service, |sample| sample.service()),
+                service_time: sample
+                    .map_or_else(|| clock.now().saturating_sub(begun), |sample| sample.service()),
                 sample: sample.map(|sample| self.hold(sample)),
             });
         }
     }
 
-    /// One hop.
-    async fn exchange(&self, request: &Checked, meter: &mut Meter) -> Result<Answer, Failure> {
-        let origin = origin(&request.url);
-        let kept = self.take_connection(&origin).await;
-        let terms = Terms {
-            origin: &origin,
-            tls: &self.options.tls,
-            connect_timeout: request.connect_timeout,
-            body_limit: self.options.body_limit,
-        };
-        let message = self.message(request)?;
-        let (answer, connection) = exchange::exchange(kept, message, &terms, meter).await;
-        if let Some(connection) = connection {
-            let mut state = self.state();
-            if state.idle.len() < MOST_CONNECTIONS as usize {
-                state.idle.push(connection);
-            }
-        }
-        answer
+    /// Where a request goes, if it may.
+    fn route(&self, request: &wit::Request) -> Result<Arc<Route>, wit::Error> {
+        self.options.routes.find(&request.url, || {
+            let url = request::resolve(&request.url, &self.base).map_err(wit::Error::Invalid)?;
+            (self.options.granted)(&url).map_err(wit::Error::Denied)?;
+            Route::new(url, &request::method(request.method)).map_err(wit::Error::Invalid)
+        })
     }
 
-    /// A kept connection to there that the peer has not closed.
-    async fn take_connection(&self, origin: &Origin) -> Option<Connection> {
-        loop {
-            let mut connection = {
-                let mut state = self.state();
-                let place = state.idle.iter().rposition(|connection| connection.origin == *origin)?;
-                state.idle.swap_remove(place)
-            };
-            if connection.is_ready().await {
-                return Some(connection);
-            }
-        }
+    /// One hop.
+    async fn exchange(&self, request: &Checked, meter: &mut Meter) -> Result<Answer, Failure> {
+        let terms = Terms {
+            origin: &request.route.origin,
+            policy: &self.options.policy,
+            connect_timeout: request.connect_timeout,
+            body_limit: self.options.body_limit,
+            idempotent: request.method.is_idempotent(),
+        };
+        exchange::exchange(&self.pool, || self.message(request), &terms, meter).await
     }
 
     /// The request as it goes over the wire: the plugin's headers, and the host's own where the
     /// plugin gave none of that name.
-    fn message(&self, request: &Checked) -> Result<Request<http_body_util::Full<bytes::Bytes>>, Failure> {
-        let target = &request.url[Position::BeforePath..Position::AfterQuery];
-        let mut message = Request::new(http_body_util::Full::new(request.body.clone()));
+    fn message(&self, request: &Checked) -> Message {
+        let mut message = Request::new(request.body.clone());
         *message.method_mut() = request.method.clone();
-        // Neither can fail: the URL was parsed, and what is left of it is ASCII.
-        let odd = |text: &str| Failure::new(ErrorClass::Protocol, format!("`{text}` cannot be sent"));
-        *message.uri_mut() = target.parse().map_err(|_| odd(target))?;
-        let host = &request.url[Position::BeforeHost..Position::AfterPort];
-        let host = HeaderValue::from_str(host).map_err(|_| odd(host))?;
-
+        *message.uri_mut() = request.route.target.clone();
         let headers = message.headers_mut();
+        headers.reserve(request.headers.len() + 5);
         for (name, value) in &request.headers {
             headers.append(name, value.clone());
         }
         let mut default = |name: http::HeaderName, value: HeaderValue| {
             headers.entry(name).or_insert(value);
         };
-        default(HOST, host);
+        default(HOST, request.route.host.clone());
         default(USER_AGENT, HeaderValue::from_static(concat!("assay/", env!("CARGO_PKG_VERSION"))));
         default(ACCEPT, HeaderValue::from_static("*/*"));
         default(ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
-        if let Some(cookies) = self.state().cookies.header(&request.url)
+        if let Some(cookies) = self.state().cookies.header(&request.route.url)
             && let Ok(cookies) = HeaderValue::from_maybe_shared(bytes::Bytes::from(cookies))
         {
             // What the plugin gave itself goes along, in a header of its own.
             headers.append(COOKIE, cookies);
         }
-        Ok(message)
+        message
     }
 
     fn keep_cookies(&self, headers: &HeaderMap, url: &Url) {
@@ -286,7 +278,7 @@ impl Browser for Client {
         request: wit::Request,
         deadline: Nanos,
     ) -> BoxFuture<'a, Result<Response, wit::Error>> {
-        Box::pin(self.journey(request, deadline))
+        Box::pin(self.pool.drive(self.journey(request, deadline)))
     }
 
     fn send_all<'a>(
@@ -309,7 +301,8 @@ impl Browser for Client {
             .into_iter()
             .map(|request| Box::pin(client.journey(request, deadline)) as BoxFuture<'a, _>)
             .collect();
-        Box::pin(stream::iter(journeys).buffered(connections as usize).collect())
+        // Over HTTP/2 all share one connection, and so many requests are under way on it at a time.
+        Box::pin(client.pool.drive(stream::iter(journeys).buffered(connections as usize).collect()))
     }
 
     fn fail(&mut self, sample: u64, reason: &str) {
@@ -343,6 +336,9 @@ impl Browser for Client {
                 recorder.record(sample);
             }
         }
+        if self.options.policy.reuse == ConnectionReuse::WithinTask {
+            self.pool.clear();
+        }
     }
 
     fn cookie(&self, name: &str) -> Option<String> {
@@ -354,9 +350,8 @@ impl Browser for Client {
     }
 
     fn reset(&mut self) {
-        let mut state = self.state();
-        state.cookies = Cookies::default();
-        state.idle.clear();
+        self.state().cookies = Cookies::default();
+        self.pool.clear();
     }
 }
 
@@ -364,16 +359,6 @@ impl Drop for Client {
     fn drop(&mut self) {
         // A store that is lost takes its client along; what was answered still counts.
         self.commit_all();
-    }
-}
-
-fn origin(url: &Url) -> Origin {
-    let host = url.host_str().unwrap_or_default();
-    Origin {
-        tls: url.scheme() == "https",
-        // Addresses of IPv6 stand in brackets in URLs and nowhere else.
-        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        port: url.port_or_known_default().unwrap_or(80),
     }
 }
 
@@ -385,10 +370,6 @@ fn unmet(expect: &wit::Expectation, status: StatusCode, body: &[u8]) -> Option<S
     }
     let wanted = expect.body_contains.as_deref()?;
     (!String::from_utf8_lossy(body).contains(wanted)).then(|| format!("the body does not hold `{wanted}`"))
-}
-
-fn listed(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
 #[cfg(test)]

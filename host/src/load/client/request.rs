@@ -1,6 +1,6 @@
 //! A plugin's request, checked and with the contract's defaults filled in.
 
-use std::time::Duration;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use assay_bindings::imports::http as wit;
 use bytes::Bytes;
@@ -11,6 +11,8 @@ use http::{
     },
 };
 use url::{Url, form_urlencoded};
+
+use super::route::Route;
 
 /// Longest body that a plugin may send.
 const LONGEST_BODY: usize = 1 << 20;
@@ -29,7 +31,7 @@ const FRAMING: [HeaderName; 6] = [CONTENT_LENGTH, TRANSFER_ENCODING, TE, TRAILER
 #[derive(Debug)]
 pub(super) struct Checked {
     pub method: Method,
-    pub url: Url,
+    pub route: Arc<Route>,
     /// The plugin's own, content type included.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Bytes,
@@ -41,9 +43,7 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// `base` is scheme, host and port of the target, without a trailing slash.
-    pub(super) fn new(request: wit::Request, base: &str) -> Result<Self, String> {
-        let url = resolve(&request.url, base)?;
+    pub(super) fn new(request: wit::Request, route: Arc<Route>) -> Result<Self, String> {
         let mut headers = Vec::with_capacity(request.headers.len() + 1);
         for (name, value) in &request.headers {
             headers.push(header(name, value)?);
@@ -63,7 +63,7 @@ impl Checked {
         }
         Ok(Self {
             method: method(request.method),
-            url,
+            route,
             headers,
             body,
             name: request.name,
@@ -76,11 +76,11 @@ impl Checked {
 
     /// What the sample is called. Hops after the first go where the target says, so a name that
     /// the plugin gave keeps them together, apart from the first one.
-    pub(super) fn sample_name(&self, hop: u32) -> String {
+    pub(super) fn sample_name(&self, hop: u32) -> Cow<'_, str> {
         match &self.name {
-            Some(name) if hop == 0 => name.clone(),
-            Some(name) => format!("{name} (redirected)"),
-            None => format!("{} {}", self.method, self.url.path()),
+            Some(name) if hop == 0 => Cow::Borrowed(name),
+            Some(name) => Cow::Owned(format!("{name} (redirected)")),
+            None => self.route.name(&self.method),
         }
     }
 
@@ -96,7 +96,7 @@ impl Checked {
     }
 }
 
-fn method(method: wit::Method) -> Method {
+pub(super) fn method(method: wit::Method) -> Method {
     match method {
         wit::Method::Get => Method::GET,
         wit::Method::Head => Method::HEAD,
@@ -108,9 +108,11 @@ fn method(method: wit::Method) -> Method {
     }
 }
 
+/// `base` is scheme, host and port of the target, without a trailing slash.
+///
 /// A path is put behind the target's origin as text and not joined as a URL, because a path like
 /// `//other.host/` joined would lead away from the target.
-fn resolve(text: &str, base: &str) -> Result<Url, String> {
+pub(super) fn resolve(text: &str, base: &str) -> Result<Url, String> {
     let parsed = if text.starts_with('/') { Url::parse(&format!("{base}{text}")) } else { Url::parse(text) };
     let mut url = parsed.map_err(|error| {
         format!("url `{text}`: {error}; allowed is http://, https:// or a path that begins with /")
@@ -167,13 +169,15 @@ mod tests {
     }
 
     fn check(request: wit::Request) -> Result<Checked, String> {
-        Checked::new(request, "http://10.0.0.2:8080")
+        let url = resolve(&request.url, "http://10.0.0.2:8080")?;
+        let route = Route::new(url, &method(request.method))?;
+        Checked::new(request, Arc::new(route))
     }
 
     #[test]
     fn paths_never_lead_away_from_the_target() {
         for path in ["/", "/a/b?c=d#e", "//other.host/x", "/\\other.host/x", "/@other.host/", "/../../x"] {
-            let url = check(request(path)).expect("a path").url;
+            let url = check(request(path)).expect("a path").route.url.clone();
             assert_eq!((url.host_str(), url.port()), (Some("10.0.0.2"), Some(8080)), "{path}");
         }
     }

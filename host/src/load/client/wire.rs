@@ -16,18 +16,37 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// How much went over a connection so far. Shared, because the HTTP library owns the connection.
+/// How much went over a connection so far. Shared, because the HTTP library owns the connection;
+/// but only by what belongs to one user, and so to one task, which is why adding to a number need
+/// not be one step.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     sent: AtomicU64,
     received: AtomicU64,
+    /// How much of it was counted as some request's.
+    counted: (AtomicU64, AtomicU64),
 }
 
 impl Traffic {
-    /// Bytes sent and received.
-    pub(super) fn so_far(&self) -> (u64, u64) {
-        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    /// Bytes received over its whole life; readable even after it is gone.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
+
+    /// Bytes sent and received that have not been counted before.
+    pub(super) fn count(&self) -> (u64, u64) {
+        let count = |all: &AtomicU64, counted: &AtomicU64| {
+            let all = all.load(Ordering::Relaxed);
+            let before = counted.load(Ordering::Relaxed);
+            counted.store(all, Ordering::Relaxed);
+            all.saturating_sub(before)
+        };
+        (count(&self.sent, &self.counted.0), count(&self.received, &self.counted.1))
+    }
+}
+
+fn add(number: &AtomicU64, more: usize) {
+    number.store(number.load(Ordering::Relaxed).wrapping_add(more as u64), Ordering::Relaxed);
 }
 
 /// A connection whose bytes are counted, above TLS.
@@ -56,8 +75,16 @@ impl Wire {
         self.traffic.clone()
     }
 
+    /// Did the peer agree, while shaking hands, to speak HTTP/2?
+    pub(super) fn agreed_on_http2(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => false,
+            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
     fn wrote(&self, written: usize) -> usize {
-        self.traffic.sent.fetch_add(written as u64, Ordering::Relaxed);
+        add(&self.traffic.sent, written);
         written
     }
 }
@@ -74,7 +101,7 @@ impl AsyncRead for Wire {
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         })?;
         let read = buffer.filled().len() - before;
-        self.traffic.received.fetch_add(read as u64, Ordering::Relaxed);
+        add(&self.traffic.received, read);
         Poll::Ready(Ok(()))
     }
 }

@@ -47,6 +47,11 @@ impl Recorder {
 }
 
 impl Flight<'_> {
+    /// When it began.
+    pub fn sent(&self) -> Nanos {
+        self.sent
+    }
+
     /// Ends it now. The sample is the caller's, to be recorded once it is sure.
     pub fn land(mut self, landing: Landing) -> Sample {
         self.end(landing)

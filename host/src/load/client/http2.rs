@@ -1,0 +1,159 @@
+//! One HTTP/2 connection, shared by all requests of a user to one origin.
+//!
+//! As with HTTP/1.1 there is no task per connection: requests wait on their own streams, and
+//! whoever waits for all of them together, which is the user's task, drives the connection with
+//! [`Driver::poll`]. Not the requests themselves: a connection wakes only who polled it last, and
+//! that request may be the first to have its answer. Pings that come while the user thinks are
+//! answered when it goes on.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use h2::{
+    RecvStream,
+    client::{Builder, Connection, SendRequest},
+};
+use http::{
+    HeaderMap, HeaderName, Request, Uri, Version,
+    header::{CONNECTION, CONTENT_LENGTH, HOST},
+    uri::{Authority, Scheme},
+};
+
+use crate::observe::ErrorClass;
+
+use super::{
+    body,
+    dial::Origin,
+    exchange::{Answer, Broken, HEAD, Message},
+    failure::Failure,
+    wire::{Traffic, Wire},
+};
+
+/// How much may be under way towards this user: in one answer, and in all of a connection. What
+/// has come is taken at once, so this bounds what a peer can make wait here.
+const WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// What belongs to an HTTP/1.1 connection and must not be sent over this one.
+const HOP_BY_HOP: [HeaderName; 3] =
+    [CONNECTION, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
+
+/// A way to send requests over the connection. Clones share it.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub origin: Arc<Origin>,
+    sender: SendRequest<Bytes>,
+    traffic: Arc<Traffic>,
+}
+
+/// What has to be polled for anything to happen on the connection.
+pub(super) struct Driver(Box<Connection<Wire, Bytes>>);
+
+/// Begins to speak HTTP/2; what the peer says to that comes with the first request.
+pub(super) async fn begin(origin: Origin, wire: Wire) -> Result<(Session, Driver), Failure> {
+    let traffic = wire.traffic();
+    let (sender, connection) = Builder::new()
+        .enable_push(false)
+        .max_header_list_size(HEAD as u32)
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .handshake(wire)
+        .await
+        .map_err(|error| Failure::multiplexing(&origin.place(), &error))?;
+    let session = Session { origin: Arc::new(origin), sender, traffic };
+    Ok((session, Driver(Box::new(connection))))
+}
+
+impl Driver {
+    /// Ready once the connection has ended; how, its streams have been told.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut *self.0).poll(cx).map(|_| ())
+    }
+}
+
+impl Session {
+    pub(super) fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
+
+    /// Are these the same connection?
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.traffic, &other.traffic)
+    }
+
+    /// Can it take a request? Not once the peer has said goodbye.
+    pub(super) fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
+        matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
+    }
+
+    /// Sends a request and reads its answer to the end, up to `limit` bytes of body, while somebody
+    /// else drives the connection.
+    pub(super) async fn exchange(&mut self, message: Message, limit: u64) -> Result<Answer, Broken> {
+        let broken = |unsent: bool, error: &h2::Error| Broken {
+            failure: Failure::multiplexing(&self.origin.place(), error),
+            unanswered: error.is_io() || error.is_go_away() && error.is_remote(),
+            unsent: unsent || was_refused(error),
+        };
+        let (head, body) = self.address(message)?;
+        let (answer, mut sending) =
+            self.sender.send_request(head, body.is_empty()).map_err(|error| broken(true, &error))?;
+        if !body.is_empty() {
+            sending.send_data(body, true).map_err(|error| broken(false, &error))?;
+        }
+        let (head, body) = answer.await.map_err(|error| broken(false, &error))?.into_parts();
+        let body = self.read(&head.headers, body, limit).await?;
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    async fn read(&self, headers: &HeaderMap, body: RecvStream, limit: u64) -> Result<Vec<u8>, Failure> {
+        let mut body = body;
+        let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if !body.is_end_stream() && announced.unwrap_or(0) > limit {
+            return Err(body::too_long(&self.origin, limit));
+        }
+        let mut whole = Vec::new();
+        while let Some(data) = body.data().await {
+            let data = data.map_err(|error| Failure::multiplexing(&self.origin.place(), &error))?;
+            // It cannot fail with what was received.
+            let _ = body.flow_control().release_capacity(data.len());
+            body::append(&mut whole, data, &self.origin, limit)?;
+        }
+        Ok(whole)
+    }
+
+    /// The message as HTTP/2 has it: with the whole address in place of the `host` header.
+    fn address(&self, message: Message) -> Result<(Request<()>, Bytes), Failure> {
+        let (mut head, body) = message.into_parts();
+        let host = head.headers.remove(HOST);
+        let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        let mut uri = std::mem::take(&mut head.uri).into_parts();
+        uri.scheme = Some(if self.origin.tls { Scheme::HTTPS } else { Scheme::HTTP });
+        uri.authority = authority;
+        head.uri = Uri::from_parts(uri).map_err(|error| {
+            let because = format!("{}: this cannot be asked over HTTP/2: {error}", self.origin.place());
+            Failure::new(ErrorClass::Protocol, because)
+        })?;
+        head.version = Version::HTTP_2;
+        for name in HOP_BY_HOP {
+            head.headers.remove(name);
+        }
+        if !body.is_empty() {
+            head.headers.insert(CONTENT_LENGTH, body.len().into());
+        }
+        Ok((Request::from_parts(head, ()), body))
+    }
+}
+
+/// Did the peer say that it has not acted on the request? By refusing its stream, or by a goodbye
+/// that names an earlier one as the last.
+fn was_refused(error: &h2::Error) -> bool {
+    let reason = error.reason();
+    error.is_remote()
+        && (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM)
+            || error.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
+}
