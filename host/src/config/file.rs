@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::quantities::{DurationText, MomentText, NameText, PercentText, RampText, RangeText, SizeText};
+use super::quantities::{
+    DurationText, MomentText, NameText, PercentText, RampText, RateText, SizeText, ThinkText,
+};
 
 /// Most users that a phase may ask for: about ten times what one process can hold.
 pub(super) const MOST_USERS: u32 = 100_000;
@@ -204,10 +206,26 @@ pub(super) struct BehaviorTable {
     pub(super) share: Option<f64>,
     /// Weights of task groups in place of the plugin's own; a group that is left out gets 0.
     pub(super) mix: Option<BTreeMap<String, Weight>>,
-    /// Pause between two tasks, drawn evenly; 1s..5s unless given.
-    pub(super) think_time: Option<RangeText>,
+    /// Pause between two tasks; 1s..5s unless given. Drawn evenly from a range, or as a table says.
+    pub(super) think_time: Option<ThinkText>,
+    /// In place of think time: each user's tasks begin so long after each other, however long they
+    /// take.
+    pub(super) pacing: Option<DurationText>,
     #[serde(default)]
     pub(super) config: Map<String, Value>,
+}
+
+/// A distribution of pauses: either `exponential`, or `normal` with `deviation`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline, extend("minProperties" = 1))]
+pub(super) struct ThinkTable {
+    /// The mean of an exponential distribution, cut off at ten times as much.
+    pub(super) exponential: Option<DurationText>,
+    /// The mean of a normal distribution, cut off at zero.
+    pub(super) normal: Option<DurationText>,
+    /// The standard deviation of `normal`.
+    pub(super) deviation: Option<DurationText>,
 }
 
 /// How often, against the other weights.
@@ -220,10 +238,16 @@ pub(super) struct Weight(#[schemars(range(min = 0, max = 1_000_000))] pub(super)
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct PhaseTable {
     pub(super) name: NameText,
+    /// How many there are, or with `rate` the most that there may be.
     #[schemars(range(min = 0, max = MOST_USERS))]
     pub(super) users: u32,
-    /// How the users of the phase before become this many: within a time, or so many a second. At
-    /// once unless given.
+    /// Makes the phase open: so many tasks start each second, whatever the target answers.
+    pub(super) rate: Option<RateText>,
+    /// How long a start may wait for a free user; until the phase ends unless given. Only with
+    /// `rate`.
+    pub(super) max_late: Option<DurationText>,
+    /// How the users of the phase before become this many, or its rate this one: within a time, or
+    /// so many a second. At once unless given.
     pub(super) ramp: Option<RampText>,
     /// Ramp included.
     pub(super) duration: DurationText,

@@ -1,14 +1,16 @@
-//! Follows the schedule: starts users, asks them to leave, cuts off those who do not.
+//! Carries out the agenda: starts users, hands them starts, asks them to leave, cuts off those who
+//! do not.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::{Clock, Fact, Nanos, PlannedPhase, Severity, nanos};
+use crate::observe::{Clock, Fact, Nanos, Severity, nanos};
 
 use super::{
-    Load, LoadEnd, Schedule, Shares,
+    Load, LoadEnd,
+    agenda::{Agenda, Order},
     mix::Dice,
     ordinals::Ordinals,
     user::{Role, User},
@@ -19,13 +21,12 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) struct Driver<'a> {
     load: &'a Load,
-    schedule: Schedule,
-    shares: Shares,
+    agenda: Agenda,
     roles: Vec<Arc<Role>>,
     /// One per role.
     ordinals: Vec<Ordinals>,
     clock: Clock,
-    /// When the load began; the schedule counts from here.
+    /// When the load began; the agenda counts from here.
     begun: Nanos,
     /// All users, also those who are leaving.
     tasks: JoinSet<()>,
@@ -43,12 +44,11 @@ struct Staying {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn new(load: &'a Load, schedule: Schedule, shares: Shares, roles: Vec<Arc<Role>>) -> Self {
+    pub(super) fn new(load: &'a Load, agenda: Agenda, roles: Vec<Arc<Role>>) -> Self {
         let clock = load.recorder.clock();
         Self {
             load,
-            schedule,
-            shares,
+            agenda,
             ordinals: roles.iter().map(|_| Ordinals::default()).collect(),
             roles,
             clock,
@@ -62,17 +62,8 @@ impl<'a> Driver<'a> {
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) -> LoadEnd {
-        let phases: Vec<PlannedPhase> = self.schedule.phases().collect();
-        let mut stopped = false;
-        for phase in &phases {
-            if stopped {
-                break;
-            }
-            self.tell_at(phase.start, Fact::PhaseStarted { phase: phase.name.clone(), users: phase.users });
-            stopped = self.phase(phase.end, &stop).await;
-            let ended = if stopped { self.passed() } else { phase.end };
-            self.tell_at(ended, Fact::PhaseEnded { phase: phase.name.clone() });
-        }
+        let stopped = self.follow(&stop).await;
+        self.drop_starts();
         self.see_off().await;
         self.flush();
         LoadEnd { stopped, cut_off: self.cut_off }
@@ -87,51 +78,98 @@ impl<'a> Driver<'a> {
         self.load.options.stream.tell_at(self.begun.saturating_add(passed), fact);
     }
 
-    /// Follows the schedule until a phase's end. Answers whether it was stopped before.
-    async fn phase(&mut self, end: Nanos, stop: &CancellationToken) -> bool {
+    /// Carries out orders until there are no more. Answers whether it was stopped before.
+    async fn follow(&mut self, stop: &CancellationToken) -> bool {
         let mut flushed = self.passed();
+        let mut running = None;
         loop {
             let now = self.passed();
-            if now >= end {
-                return false;
+            while let Some(order) = self.agenda.due(now) {
+                match order {
+                    Order::Begin(phase) => running = self.begin(phase),
+                    Order::Hire { behavior } => self.hire(behavior),
+                    Order::Dismiss => self.dismiss(),
+                    Order::Start { behavior, at, task } => self.start(behavior, at, task),
+                    Order::End(phase) => {
+                        self.end(phase);
+                        running = None;
+                    }
+                }
             }
-            self.adjust(self.schedule.users_at(now));
             self.cut_off_overdue();
+            self.expire_starts();
             if now.saturating_sub(flushed) >= nanos(FLUSH) {
                 self.flush();
                 flushed = now;
             }
-            let next = [
-                self.schedule.next_change(now).unwrap_or(end),
+            let Some(next) = self.agenda.next(now) else { return false };
+            let others = [
                 self.leaving.front().map_or(Nanos::MAX, |(until, _)| *until),
                 flushed.saturating_add(nanos(FLUSH)),
-                end,
             ];
-            let next = next.into_iter().min().unwrap_or(end);
+            let next = others.into_iter().fold(next, Nanos::min);
             let wake = self.clock.instant(self.begun.saturating_add(next));
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return true,
+                () = stop.cancelled() => {
+                    if let Some(phase) = running {
+                        self.tell_at(self.passed(), Fact::PhaseEnded { phase });
+                    }
+                    return true;
+                }
                 () = tokio::time::sleep_until(wake.into()) => {}
                 Some(ended) = self.tasks.join_next() => self.reap(ended),
             }
         }
     }
 
-    /// Starts users or asks the newest ones to leave, until there are so many.
-    fn adjust(&mut self, users: u32) {
-        let users = users as usize;
-        while self.staying.len() > users {
-            self.dismiss();
+    /// Begins a phase, and answers its name.
+    fn begin(&mut self, number: usize) -> Option<String> {
+        let phase = self.agenda.schedule().phase(number)?;
+        let (name, start, users, open) = (phase.name.clone(), phase.start, phase.most(), phase.open.clone());
+        for desk in self.roles.iter().filter_map(|role| role.desk.as_ref()) {
+            match &open {
+                Some(open) => desk.open(open.patience),
+                None => desk.close(),
+            }
         }
-        while self.staying.len() < users && self.hire() {}
+        let rate = open.map(|open| open.rate);
+        self.tell_at(start, Fact::PhaseStarted { phase: name.clone(), users, rate });
+        Some(name)
     }
 
-    /// Starts the next user. Answers whether there was a behavior for it.
-    fn hire(&mut self) -> bool {
-        let Some(behavior) = self.shares.behavior(self.staying.len()) else { return false };
+    fn end(&mut self, number: usize) {
+        self.drop_starts();
+        if let Some(phase) = self.agenda.schedule().phase(number) {
+            self.tell_at(phase.end, Fact::PhaseEnded { phase: phase.name.clone() });
+        }
+    }
+
+    /// Has a task started: by a user who is free, or by the next one who will be.
+    fn start(&self, behavior: usize, at: Nanos, task: Option<u32>) {
+        let desk = self.roles.get(behavior).and_then(|role| role.desk.as_ref());
+        if desk.is_some_and(|desk| desk.arrive(self.begun.saturating_add(at), task)) {
+            self.load.recorder.late_start();
+        }
+    }
+
+    /// Gives up the starts that have waited too long.
+    fn expire_starts(&self) {
+        let now = self.clock.now();
+        let desks = self.roles.iter().filter_map(|role| role.desk.as_ref());
+        self.load.recorder.dropped_starts(desks.map(|desk| desk.expire(now)).sum());
+    }
+
+    /// Gives up all starts that wait.
+    fn drop_starts(&self) {
+        let desks = self.roles.iter().filter_map(|role| role.desk.as_ref());
+        self.load.recorder.dropped_starts(desks.map(|desk| desk.clear()).sum());
+    }
+
+    /// Starts the next user.
+    fn hire(&mut self, behavior: usize) {
         let (Some(role), Some(ordinals)) = (self.roles.get(behavior), self.ordinals.get(behavior)) else {
-            return false;
+            return;
         };
         let leave = CancellationToken::new();
         let user = User {
@@ -140,12 +178,13 @@ impl<'a> Driver<'a> {
             ordinal: ordinals.take(),
             dice: Dice::new(self.load.options.seed, self.next_id),
             leave: leave.clone(),
+            open: role.desk.as_ref().map(|desk| desk.watch()),
+            paced: None,
             _alive: self.load.recorder.user(),
         };
         self.next_id += 1;
         let task = self.tasks.spawn(user.live());
         self.staying.push(Staying { leave, task });
-        true
     }
 
     /// Asks the newest user to leave.

@@ -1,20 +1,24 @@
 //! Puts load on the target: virtual users who sign in, run tasks, think and leave.
 //!
 //! [`Load::run`] follows a [`Schedule`]: a pure function of time that says how many users there
-//! shall be. Each user is a task on the current runtime, acting through a
+//! shall be, and in open phases when tasks start. Each user is a task on the current runtime, acting through a
 //! [`persona::Persona`]: an instance of a behavior plugin with an HTTP client of its own. Every
 //! request is a sample, and the [`recorder`] folds samples into one interval a second.
 //!
 //! # Layout
 //!
-//! * `schedule`, `shares`, `mix`: what shall happen, without wasm, sockets or clocks.
-//! * `driver`, `user`: make it happen.
+//! * `schedule`, `arrivals`, `shares`, `mix`: what shall happen, without wasm, sockets or clocks;
+//!   `agenda` puts it in order.
+//! * `driver`, `user`: make it happen. `desk` is where starts and free users wait for each other.
 //! * [`client`]: the users' HTTP client. [`scope`] tells it what its user is doing.
 //! * [`recorder`], [`RunLedger`]: what is kept of it.
 //!
 //! This room does not know what a fault is.
 
+mod agenda;
+mod arrivals;
 pub mod client;
+mod desk;
 mod driver;
 mod ledger;
 mod limits;
@@ -33,11 +37,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    config::{PhaseConfig, ThinkTime},
+    config::{Pace, PhaseConfig},
     observe::{Fact, Stream},
 };
 
+use agenda::{Agenda, Deals};
 use client::{Client, ClientOptions, Granted};
+use desk::Desk;
 use driver::Driver;
 use persona::{PersonaFactory, Plan};
 use recorder::{Recorder, Threads};
@@ -74,7 +80,7 @@ pub struct LoadBehavior {
     pub name: String,
     /// Percent of users.
     pub share: f64,
-    pub think_time: ThinkTime,
+    pub pace: Pace,
     /// Weights of groups that replace the plan's.
     pub mix: Option<BTreeMap<String, f64>>,
     /// What an instance answered when it was configured.
@@ -167,27 +173,29 @@ impl Load {
         stop: CancellationToken,
     ) -> Result<LoadEnd, LoadError> {
         let shares = Shares::new(behaviors.iter().map(|behavior| behavior.share));
+        let schedule = Schedule::new(phases);
+        let opens = schedule.opens();
         let roles = behaviors
             .into_iter()
-            .map(|behavior| self.role(behavior).map(Arc::new))
+            .map(|behavior| self.role(behavior, opens).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         if roles.is_empty() {
             return Err(LoadError::NoBehavior);
         }
-        let schedule = Schedule::new(phases);
         for (severity, message) in check_limits(schedule.most_users()) {
             self.options.stream.tell(Fact::Finding { source: "load".to_owned(), severity, message });
         }
 
         let recording = self.recorder.start().map_err(LoadError::Recorder)?;
-        let driver = Driver::new(self, schedule, shares, roles);
+        let deals = Deals::ByShares(shares.clone());
+        let driver = Driver::new(self, Agenda::new(schedule, shares, deals), roles);
         let end = driver.run(stop).await;
         recording.finish().await;
         self.options.stream.tell(Fact::LoadEnded);
         Ok(end)
     }
 
-    fn role(&self, behavior: LoadBehavior) -> Result<Role, LoadError> {
+    fn role(&self, behavior: LoadBehavior, opens: bool) -> Result<Role, LoadError> {
         let mix = TaskMix::new(&behavior.plan, behavior.mix.as_ref())
             .map_err(|because| LoadError::Mix { behavior: behavior.name.clone(), because })?;
         Ok(Role {
@@ -195,7 +203,8 @@ impl Load {
             client: Arc::new(self.client_options(behavior.granted, behavior.body_limit)),
             tasks: Arc::new(Tasks::new(self.recorder.clone(), &behavior.name, &behavior.plan)),
             mix,
-            think: behavior.think_time,
+            pace: behavior.pace,
+            desk: opens.then(Desk::new),
             run: self.options.run.clone(),
             base_url: self.options.base_url.clone(),
         })

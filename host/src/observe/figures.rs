@@ -82,6 +82,16 @@ pub fn rate(rate: f64) -> String {
     if rate < 100.0 { format!("{}/s", trimmed(rate, 1)) } else { format!("{}/s", count(rate.round() as u64)) }
 }
 
+/// What a phase asks for: users, or in an open one so many starts a second.
+pub fn load(users: u32, starts: Option<f64>) -> String {
+    match starts {
+        // As it was asked for, however small.
+        Some(starts) if starts < 1.0 => format!("{starts}/s"),
+        Some(starts) => rate(starts),
+        None => format!("{} users", count(u64::from(users))),
+    }
+}
+
 /// Thousandths of a processor.
 pub fn millicores(millicores: u64) -> String {
     format!("{millicores}m")

@@ -9,7 +9,7 @@ use crate::{
     config::RunConfig,
     environment::{Environment, Inverse},
     faults::beyond_load,
-    observe::{Clock, Fact, Nanos, Severity, Stream},
+    observe::{Clock, Fact, Nanos, Severity, Stream, figures},
 };
 
 use assay_bindings::imports::types;
@@ -28,6 +28,8 @@ pub struct Plan {
 pub struct PhasePlan {
     pub name: String,
     pub users: u32,
+    /// Starts a second, where it is open.
+    pub rate: Option<f64>,
     pub start: Nanos,
     pub end: Nanos,
 }
@@ -52,7 +54,13 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
     let phases = config
         .planned_phases()
         .into_iter()
-        .map(|phase| PhasePlan { name: phase.name, users: phase.users, start: phase.start, end: phase.end })
+        .map(|phase| PhasePlan {
+            name: phase.name,
+            users: phase.users,
+            rate: phase.rate,
+            start: phase.start,
+            end: phase.end,
+        })
         .collect();
     let profile = match &cast.profile {
         Some(part) => Some(preview(cast, part, PROFILE, environment).await),
@@ -173,7 +181,8 @@ impl Plan {
         let mut text = format!("plan of {} in environment {}\n\nphases\n", self.name, self.environment);
         for phase in &self.phases {
             let (start, end) = (show(phase.start), show(phase.end));
-            let _ = writeln!(text, "  {:<12} {:>6} users   {start} to {end}", phase.name, phase.users);
+            let wanted = figures::load(phase.users, phase.rate);
+            let _ = writeln!(text, "  {:<12} {wanted:>12}   {start} to {end}", phase.name);
         }
         if let Some(profile) = &self.profile {
             let _ = writeln!(text, "\nprofile {}", profile.plugin);

@@ -48,7 +48,9 @@ impl Notable {
                 let text = format!("plugin {} logs {level}: {}", line(plugin), line(message));
                 return (*count <= MOST_LOG_LINES).then(|| dated(event, &text));
             }
-            Fact::PhaseStarted { phase, users } => format!("phase {}: {users} users", line(phase)),
+            Fact::PhaseStarted { phase, users, rate } => {
+                format!("phase {}: {}", line(phase), figures::load(*users, *rate))
+            }
             Fact::LoadEnded => "load ended".to_owned(),
             Fact::Instance(change) => match change.change {
                 InstanceEvent::OomKilled => {

@@ -47,6 +47,8 @@ struct Second {
     /// What can only be read at its end.
     users: u32,
     in_flight: u32,
+    late: u64,
+    dropped: u64,
     generator: GeneratorInterval,
 }
 
@@ -105,8 +107,11 @@ impl Folder {
         self.looked = now;
         let users = self.recorder.users.load(Ordering::Relaxed);
         let in_flight = self.recorder.in_flight();
+        let late = self.recorder.late.swap(0, Ordering::Relaxed);
+        let dropped = self.recorder.dropped.swap(0, Ordering::Relaxed);
         let second = self.open.entry(self.current).or_default();
         (second.users, second.in_flight, second.generator) = (users, in_flight, generator);
+        (second.late, second.dropped) = (late, dropped);
     }
 
     /// Moves what the buffers hold to the seconds it belongs to.
@@ -150,9 +155,8 @@ impl Folder {
             second: self.oldest,
             users: second.users,
             in_flight: second.in_flight,
-            // Both belong to the open model: in a closed one nothing is started but by a free user.
-            late: 0,
-            dropped: 0,
+            late: second.late,
+            dropped: second.dropped,
             endpoints,
             stretches,
             counters: figures.counters,

@@ -24,7 +24,7 @@ use std::{
     cell::Cell,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
 };
@@ -54,6 +54,9 @@ pub struct Recorder {
     shards: [Shard; SHARDS],
     /// Virtual users alive.
     users: AtomicU32,
+    /// Starts that found no free user, and starts given up, since they were last told.
+    late: AtomicU64,
+    dropped: AtomicU64,
     generator: Arc<Generator>,
     findings: Findings,
     /// Between [`Recorder::start`] and its end: what comes at other times has no interval.
@@ -90,6 +93,8 @@ impl Recorder {
             endpoints: endpoints::Endpoints::new(stream.clone()),
             shards: Default::default(),
             users: AtomicU32::new(0),
+            late: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             generator: Arc::new(Generator::new(threads)),
             findings: Findings::new(stream.clone()),
             recording: AtomicBool::new(false),
@@ -130,6 +135,16 @@ impl Recorder {
     /// Counts a send that left later than it should have.
     pub fn late_send(&self) {
         self.generator.late_send();
+    }
+
+    /// Counts a start that found no free user at its moment.
+    pub fn late_start(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts starts that were given up.
+    pub fn dropped_starts(&self, count: u64) {
+        self.dropped.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Keeps the first text of each kind of failure of each endpoint for the report.

@@ -2,7 +2,7 @@
 
 use super::{text::Table, titled};
 use crate::{
-    observe::{Nanos, figures},
+    observe::{Nanos, PhaseSeen, figures},
     report::{
         Summary,
         summary::{Distribution, Figures},
@@ -30,14 +30,20 @@ pub(super) fn section(summary: &Summary) -> String {
     text.push_str(columns.note());
     text.push_str(&availability(summary));
 
-    let mut phases = columns.table(&["phase", "users:", "at:", "lasted:"]);
+    let any_open = load.phases.iter().any(|row| row.phase.rate.is_some());
+    let wanted = if any_open { "load:" } else { "users:" };
+    let mut phases = columns.table(&["phase", wanted, "at:", "lasted:"]);
     let start = summary.load_started.unwrap_or(0);
+    let load_of = |phase: &PhaseSeen| match any_open {
+        true => figures::load(phase.users, phase.rate),
+        false => phase.users.to_string(),
+    };
     for row in &load.phases {
         let phase = &row.phase;
         let lasted =
             phase.end.map_or("cut off".to_owned(), |end| figures::duration(end - phase.start.min(end)));
         let at = figures::moment(phase.start.saturating_sub(start));
-        columns.row(&mut phases, [&phase.name, &phase.users.to_string(), &at, &lasted], &row.figures);
+        columns.row(&mut phases, [&phase.name, &load_of(phase), &at, &lasted], &row.figures);
     }
     text.push_str(&titled("\n### Phases", phases.to_string().trim_end()));
 
