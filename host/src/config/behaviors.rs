@@ -14,7 +14,8 @@ use super::{
 };
 
 /// Pause between two tasks, unless given.
-const THINK_TIME: ThinkTime = ThinkTime::Even { min: Duration::from_secs(1), max: Duration::from_secs(5) };
+pub(super) const THINK_TIME: ThinkTime =
+    ThinkTime::Even { min: Duration::from_secs(1), max: Duration::from_secs(5) };
 
 /// How far from 100 the sum of shares may be, for thirds.
 const SHARE_TOLERANCE: f64 = 0.1;

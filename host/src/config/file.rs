@@ -14,6 +14,9 @@ use super::quantities::{
 /// Most users that a phase may ask for: about ten times what one process can hold.
 pub(super) const MOST_USERS: u32 = 100_000;
 
+/// Most users that a probe may have: it looks on, and is no load.
+pub(super) const MOST_PROBES: u32 = 1_000;
+
 /// A run config of Assay.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -46,6 +49,8 @@ pub(super) struct ConfigFile {
     /// Who the users are.
     #[schemars(length(min = 1))]
     pub(super) behaviors: Vec<BehaviorTable>,
+    /// What asks all the time, beside the load, whether the target still reads and writes.
+    pub(super) probe: Option<ProbeTable>,
     /// How many users, and when.
     #[schemars(length(min = 1))]
     pub(super) phases: Vec<PhaseTable>,
@@ -232,6 +237,21 @@ pub(super) struct ThinkTable {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(super) struct Weight(#[schemars(range(min = 0, max = 1_000_000))] pub(super) f64);
+
+/// A behavior with the tasks `read` and `write`, each sent at a steady rate from the begin of the
+/// load to the end of settling, with users of its own, and reported apart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ProbeTable {
+    pub(super) plugin: NameText,
+    /// So often each second, each of the two.
+    pub(super) rate: RateText,
+    /// How many may be at it at once; as many as start within a second unless given.
+    #[schemars(range(min = 1, max = MOST_PROBES))]
+    pub(super) users: Option<u32>,
+    #[serde(default)]
+    pub(super) config: Map<String, Value>,
+}
 
 /// A stretch of load.
 #[derive(Debug, Deserialize, JsonSchema)]

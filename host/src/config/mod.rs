@@ -24,6 +24,7 @@ pub mod model;
 mod overrides;
 mod phases;
 mod plugins;
+mod probe;
 mod quantities;
 mod read;
 mod resolve;

@@ -22,6 +22,7 @@ pub struct RunConfig {
     pub plugins: BTreeMap<String, PluginSource>,
     pub profile: Option<ProfileConfig>,
     pub behaviors: Vec<BehaviorConfig>,
+    pub probe: Option<ProbeConfig>,
     /// At least one, names unique, in order.
     pub phases: Vec<PhaseConfig>,
     pub steady: SteadyConfig,
@@ -184,6 +185,17 @@ pub struct BehaviorConfig {
     /// Weights of task groups that replace the plugin's own; a group that is left out gets 0.
     pub mix: Option<BTreeMap<String, f64>>,
     pub pace: Pace,
+}
+
+/// A behavior that reads and writes all the time beside the load, and is no part of it.
+#[derive(Debug, Clone)]
+pub struct ProbeConfig {
+    /// As which its requests and writes are known.
+    pub behavior: BehaviorConfig,
+    /// Starts a second, of `read` and of `write` each.
+    pub rate: f64,
+    /// Its own users; at least one.
+    pub users: u32,
 }
 
 /// When a user begins its next task, in a closed phase.

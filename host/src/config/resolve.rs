@@ -24,7 +24,7 @@ use super::{
         AssertionConfig, ConfigOrigin, CredentialConfig, FaultConfig, GuardConfig, PhaseConfig, PluginUse,
         ProfileConfig, RunConfig, SecretSource, SettleConfig, SteadyConfig,
     },
-    phases, plugins,
+    phases, plugins, probe,
     tree::escape,
     units::show_duration,
 };
@@ -60,6 +60,7 @@ pub(super) fn resolve(
         profile: file
             .profile
             .map(|table| ProfileConfig { uses: uses(table.plugin.0, table.config, "profile") }),
+        probe: probe::probe(&mut checks, file.probe, &behaviors),
         behaviors,
         steady: steady(&mut checks, file.steady),
         guard: guard(&mut checks, file.guard),

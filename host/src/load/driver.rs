@@ -6,21 +6,39 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::{Clock, Fact, Nanos, Severity, nanos};
+use crate::observe::{Clock, Fact, Nanos, Severity, Stream, nanos};
 
 use super::{
-    Load, LoadEnd,
+    Load, LoadEnd, RunLedger,
     agenda::{Agenda, Order},
+    desk::Desk,
     mix::Dice,
     ordinals::Ordinals,
+    probe,
+    recorder::Recorder,
     user::{Role, User},
 };
 
 /// How often the ledger is written out.
 const FLUSH: Duration = Duration::from_secs(1);
 
-pub(super) struct Driver<'a> {
-    load: &'a Load,
+/// Whose users they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Troupe {
+    Load,
+    /// Their numbers begin here.
+    Probe {
+        first: u64,
+    },
+}
+
+pub(super) struct Driver {
+    stream: Stream,
+    recorder: Arc<Recorder>,
+    ledger: Arc<RunLedger>,
+    seed: u64,
+    stop_timeout: Duration,
+    troupe: Troupe,
     agenda: Agenda,
     roles: Vec<Arc<Role>>,
     /// One per role.
@@ -36,6 +54,10 @@ pub(super) struct Driver<'a> {
     leaving: VecDeque<(Nanos, AbortHandle)>,
     next_id: u64,
     cut_off: u32,
+    /// Starts in all, and those that found no free user or were given up.
+    started: u64,
+    late: u64,
+    dropped: u64,
 }
 
 struct Staying {
@@ -43,11 +65,16 @@ struct Staying {
     task: AbortHandle,
 }
 
-impl<'a> Driver<'a> {
-    pub(super) fn new(load: &'a Load, agenda: Agenda, roles: Vec<Arc<Role>>) -> Self {
+impl Driver {
+    pub(super) fn new(load: &Load, agenda: Agenda, roles: Vec<Arc<Role>>, troupe: Troupe) -> Self {
         let clock = load.recorder.clock();
         Self {
-            load,
+            stream: load.options.stream.clone(),
+            recorder: load.recorder.clone(),
+            ledger: load.ledger.clone(),
+            seed: load.options.seed,
+            stop_timeout: load.options.stop_timeout,
+            troupe,
             agenda,
             ordinals: roles.iter().map(|_| Ordinals::default()).collect(),
             roles,
@@ -56,17 +83,33 @@ impl<'a> Driver<'a> {
             tasks: JoinSet::new(),
             staying: Vec::new(),
             leaving: VecDeque::new(),
-            next_id: 0,
+            next_id: match troupe {
+                Troupe::Load => 0,
+                Troupe::Probe { first } => first,
+            },
             cut_off: 0,
+            started: 0,
+            late: 0,
+            dropped: 0,
         }
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) -> LoadEnd {
+        self.begun = self.clock.now();
         let stopped = self.follow(&stop).await;
         self.drop_starts();
         self.see_off().await;
         self.flush();
+        if self.is_probe()
+            && let Some((severity, message)) = probe::shortfall(self.started, self.dropped, self.late)
+        {
+            self.finding(severity, message);
+        }
         LoadEnd { stopped, cut_off: self.cut_off }
+    }
+
+    fn is_probe(&self) -> bool {
+        self.troupe != Troupe::Load
     }
 
     /// Time since the load began.
@@ -75,7 +118,7 @@ impl<'a> Driver<'a> {
     }
 
     fn tell_at(&self, passed: Nanos, fact: Fact) {
-        self.load.options.stream.tell_at(self.begun.saturating_add(passed), fact);
+        self.stream.tell_at(self.begun.saturating_add(passed), fact);
     }
 
     /// Carries out orders until there are no more. Answers whether it was stopped before.
@@ -133,6 +176,9 @@ impl<'a> Driver<'a> {
                 None => desk.close(),
             }
         }
+        if self.is_probe() {
+            return None;
+        }
         let rate = open.map(|open| open.rate);
         self.tell_at(start, Fact::PhaseStarted { phase: name.clone(), users, rate });
         Some(name)
@@ -140,30 +186,42 @@ impl<'a> Driver<'a> {
 
     fn end(&mut self, number: usize) {
         self.drop_starts();
-        if let Some(phase) = self.agenda.schedule().phase(number) {
+        if let Some(phase) = self.agenda.schedule().phase(number)
+            && !self.is_probe()
+        {
             self.tell_at(phase.end, Fact::PhaseEnded { phase: phase.name.clone() });
         }
     }
 
     /// Has a task started: by a user who is free, or by the next one who will be.
-    fn start(&self, behavior: usize, at: Nanos, task: Option<u32>) {
+    fn start(&mut self, behavior: usize, at: Nanos, task: Option<u32>) {
+        let intended = self.begun.saturating_add(at);
         let desk = self.roles.get(behavior).and_then(|role| role.desk.as_ref());
-        if desk.is_some_and(|desk| desk.arrive(self.begun.saturating_add(at), task)) {
-            self.load.recorder.late_start();
+        let late = desk.is_some_and(|desk| desk.arrive(intended, task));
+        self.started += 1;
+        self.late += u64::from(late);
+        if late && !self.is_probe() {
+            self.recorder.late_start();
         }
     }
 
     /// Gives up the starts that have waited too long.
-    fn expire_starts(&self) {
+    fn expire_starts(&mut self) {
         let now = self.clock.now();
-        let desks = self.roles.iter().filter_map(|role| role.desk.as_ref());
-        self.load.recorder.dropped_starts(desks.map(|desk| desk.expire(now)).sum());
+        self.give_up(|desk| desk.expire(now));
     }
 
     /// Gives up all starts that wait.
-    fn drop_starts(&self) {
-        let desks = self.roles.iter().filter_map(|role| role.desk.as_ref());
-        self.load.recorder.dropped_starts(desks.map(|desk| desk.clear()).sum());
+    fn drop_starts(&mut self) {
+        self.give_up(Desk::clear);
+    }
+
+    fn give_up(&mut self, dropped: impl Fn(&Desk) -> u64) {
+        let dropped = self.roles.iter().filter_map(|role| role.desk.as_ref()).map(dropped).sum();
+        self.dropped += dropped;
+        if !self.is_probe() {
+            self.recorder.dropped_starts(dropped);
+        }
     }
 
     /// Starts the next user.
@@ -176,11 +234,11 @@ impl<'a> Driver<'a> {
             role: role.clone(),
             id: self.next_id,
             ordinal: ordinals.take(),
-            dice: Dice::new(self.load.options.seed, self.next_id),
+            dice: Dice::new(self.seed, self.next_id),
             leave: leave.clone(),
             open: role.desk.as_ref().map(|desk| desk.watch()),
             paced: None,
-            _alive: self.load.recorder.user(),
+            _alive: (!self.is_probe()).then(|| self.recorder.user()),
         };
         self.next_id += 1;
         let task = self.tasks.spawn(user.live());
@@ -191,7 +249,7 @@ impl<'a> Driver<'a> {
     fn dismiss(&mut self) {
         if let Some(newest) = self.staying.pop() {
             newest.leave.cancel();
-            let until = self.passed().saturating_add(nanos(self.load.options.stop_timeout));
+            let until = self.passed().saturating_add(nanos(self.stop_timeout));
             self.leaving.push_back((until, newest.task));
         }
     }
@@ -220,9 +278,10 @@ impl<'a> Driver<'a> {
             }
         }
         if self.cut_off > 0 {
+            let whose = if self.is_probe() { " of the probe" } else { "" };
             let message = format!(
-                "{} users had not finished their task {:?} after they were asked to leave, and were cut off",
-                self.cut_off, self.load.options.stop_timeout
+                "{} users{whose} had not finished their task {:?} after they were asked to leave, and were cut off",
+                self.cut_off, self.stop_timeout
             );
             self.finding(Severity::Note, message);
         }
@@ -238,10 +297,10 @@ impl<'a> Driver<'a> {
 
     /// Should the ledger be beyond writing, the report says so once, at the end.
     fn flush(&self) {
-        let _ = self.load.ledger.flush();
+        let _ = self.ledger.flush();
     }
 
     fn finding(&self, severity: Severity, message: String) {
-        self.load.options.stream.tell(Fact::Finding { source: "load".to_owned(), severity, message });
+        self.stream.tell(Fact::Finding { source: "load".to_owned(), severity, message });
     }
 }

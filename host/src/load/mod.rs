@@ -10,6 +10,7 @@
 //! * `schedule`, `arrivals`, `shares`, `mix`: what shall happen, without wasm, sockets or clocks;
 //!   `agenda` puts it in order.
 //! * `driver`, `user`: make it happen. `desk` is where starts and free users wait for each other.
+//! * `probe`: the same machinery once more, beside the load and apart from it.
 //! * [`client`]: the users' HTTP client. [`scope`] tells it what its user is doing.
 //! * [`recorder`], [`RunLedger`]: what is kept of it.
 //!
@@ -25,6 +26,7 @@ mod limits;
 mod mix;
 mod ordinals;
 pub mod persona;
+mod probe;
 pub mod recorder;
 mod schedule;
 pub mod scope;
@@ -44,7 +46,7 @@ use crate::{
 use agenda::{Agenda, Deals};
 use client::{Client, ClientOptions, Granted};
 use desk::Desk;
-use driver::Driver;
+use driver::{Driver, Troupe};
 use persona::{PersonaFactory, Plan};
 use recorder::{Recorder, Threads};
 use scope::Tasks;
@@ -53,6 +55,7 @@ use user::Role;
 pub use ledger::RunLedger;
 pub use limits::check_limits;
 pub use mix::{Dice, TaskMix};
+pub use probe::{LoadProbe, PROBE_TASKS, Probing};
 pub use schedule::Schedule;
 pub use shares::Shares;
 
@@ -105,6 +108,8 @@ pub enum LoadError {
     Mix { behavior: String, because: String },
     #[error("there is no behavior to put load on with")]
     NoBehavior,
+    #[error("behavior `{behavior}` is no probe: it lacks a task `read` or `write`")]
+    Probe { behavior: String },
     #[error("the recorder cannot start: {0}")]
     Recorder(io::Error),
 }
@@ -172,36 +177,63 @@ impl Load {
         behaviors: Vec<LoadBehavior>,
         stop: CancellationToken,
     ) -> Result<LoadEnd, LoadError> {
+        self.run_with_probe(phases, behaviors, None, stop).await.map(|(end, _)| end)
+    }
+
+    /// The same, with a probe beside it. The probe goes on after the load has ended, and the
+    /// recording with it, until it is finished.
+    pub async fn run_with_probe(
+        &self,
+        phases: &[PhaseConfig],
+        behaviors: Vec<LoadBehavior>,
+        probe: Option<LoadProbe>,
+        stop: CancellationToken,
+    ) -> Result<(LoadEnd, Option<Probing>), LoadError> {
         let shares = Shares::new(behaviors.iter().map(|behavior| behavior.share));
         let schedule = Schedule::new(phases);
         let opens = schedule.opens();
         let roles = behaviors
             .into_iter()
-            .map(|behavior| self.role(behavior, opens).map(Arc::new))
+            .map(|behavior| self.role(behavior, opens, Troupe::Load).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         if roles.is_empty() {
             return Err(LoadError::NoBehavior);
         }
-        for (severity, message) in check_limits(schedule.most_users()) {
+        let probes = probe.as_ref().map_or(0, |probe| probe.users);
+        for (severity, message) in check_limits(schedule.most_users().saturating_add(probes)) {
             self.options.stream.tell(Fact::Finding { source: "load".to_owned(), severity, message });
         }
 
-        let recording = self.recorder.start().map_err(LoadError::Recorder)?;
         let deals = Deals::ByShares(shares.clone());
-        let driver = Driver::new(self, Agenda::new(schedule, shares, deals), roles);
-        let end = driver.run(stop).await;
-        recording.finish().await;
+        let driver = Driver::new(self, Agenda::new(schedule, shares, deals), roles, Troupe::Load);
+        let probe = probe.map(|probe| self.prepare(probe)).transpose()?;
+        let recording = self.recorder.start().map_err(LoadError::Recorder)?;
+        let (end, probing) = match probe {
+            Some(probe) => {
+                let probing = Self::send_out(probe, recording);
+                let end = driver.run(stop).await;
+                // The recording goes on, and what the load did comes out a little later.
+                self.recorder.told(self.recorder.clock().now()).await;
+                (end, Some(probing))
+            }
+            None => {
+                let end = driver.run(stop).await;
+                recording.finish().await;
+                (end, None)
+            }
+        };
         self.options.stream.tell(Fact::LoadEnded);
-        Ok(end)
+        Ok((end, probing))
     }
 
-    fn role(&self, behavior: LoadBehavior, opens: bool) -> Result<Role, LoadError> {
+    fn role(&self, behavior: LoadBehavior, opens: bool, troupe: Troupe) -> Result<Role, LoadError> {
         let mix = TaskMix::new(&behavior.plan, behavior.mix.as_ref())
             .map_err(|because| LoadError::Mix { behavior: behavior.name.clone(), because })?;
+        let tasks = Tasks::new(self.recorder.clone(), &behavior.name, &behavior.plan);
         Ok(Role {
             factory: behavior.factory,
             client: Arc::new(self.client_options(behavior.granted, behavior.body_limit)),
-            tasks: Arc::new(Tasks::new(self.recorder.clone(), &behavior.name, &behavior.plan)),
+            tasks: Arc::new(if troupe == Troupe::Load { tasks } else { tasks.of_probe() }),
             mix,
             pace: behavior.pace,
             desk: opens.then(Desk::new),

@@ -2,6 +2,7 @@
 
 mod open;
 mod pacing;
+mod probe;
 
 use std::{
     collections::BTreeMap,

@@ -62,8 +62,8 @@ pub(super) struct User {
     /// When its next task is due, if its pace goes on whatever the tasks take: over the loss of an
     /// instance, too.
     pub paced: Option<Nanos>,
-    /// Counts it among the living until it is dropped.
-    pub _alive: Alive,
+    /// Counts it among the living until it is dropped. A probe's users are not counted.
+    pub _alive: Option<Alive>,
 }
 
 /// A task about to begin.

@@ -10,6 +10,7 @@ mod place;
 mod plan;
 mod preflight;
 mod rack;
+mod settle;
 mod users;
 mod watch;
 

@@ -20,8 +20,18 @@ pub struct Plan {
     pub name: String,
     pub environment: String,
     pub phases: Vec<PhasePlan>,
+    pub probe: Option<ProbePlan>,
     pub profile: Option<FaultPlan>,
     pub faults: Vec<FaultPlan>,
+}
+
+/// What reads and writes all the time beside the load.
+#[derive(Debug, Clone)]
+pub struct ProbePlan {
+    pub plugin: String,
+    /// Starts a second, of each.
+    pub rate: f64,
+    pub users: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +72,11 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
             end: phase.end,
         })
         .collect();
+    let probe = config.probe.as_ref().map(|probe| ProbePlan {
+        plugin: probe.behavior.uses.plugin.clone(),
+        rate: probe.rate,
+        users: probe.users,
+    });
     let profile = match &cast.profile {
         Some(part) => Some(preview(cast, part, PROFILE, environment).await),
         None => None,
@@ -82,7 +97,8 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
         faults.push(fault);
     }
     faults.sort_by_key(|fault| fault.at);
-    Plan { name: config.name.clone(), environment: config.environment.name.clone(), phases, profile, faults }
+    let (name, environment) = (config.name.clone(), config.environment.name.clone());
+    Plan { name, environment, phases, probe, profile, faults }
 }
 
 async fn preview<C>(
@@ -183,6 +199,15 @@ impl Plan {
             let (start, end) = (show(phase.start), show(phase.end));
             let wanted = figures::load(phase.users, phase.rate);
             let _ = writeln!(text, "  {:<12} {wanted:>12}   {start} to {end}", phase.name);
+        }
+        if let Some(probe) = &self.probe {
+            let rate = figures::load(0, Some(probe.rate));
+            let users = figures::load(probe.users, None);
+            let _ = writeln!(
+                text,
+                "\nprobe {}\n    - reads at {rate} and writes at {rate}, with {users} of its own, until the target has settled",
+                probe.plugin
+            );
         }
         if let Some(profile) = &self.profile {
             let _ = writeln!(text, "\nprofile {}", profile.plugin);

@@ -200,6 +200,14 @@ mod tests {
     }
 
     #[test]
+    fn an_open_phase_says_its_rate() {
+        let mut notable = Notable::default();
+        let fact = Fact::PhaseStarted { phase: "rise".to_owned(), users: 50, rate: Some(100.0) };
+        let line = notable.line(&Event { at: 0, fact }).expect("it is worth a line");
+        assert!(line.ends_with("phase rise: 100/s"), "{line}");
+    }
+
+    #[test]
     fn the_same_is_said_once() {
         let mut notable = Notable::default();
         let events = fixtures::run();

@@ -52,6 +52,15 @@ struct Second {
     generator: GeneratorInterval,
 }
 
+/// Lets nobody wait for seconds that will never be told, even should the thread break down.
+struct Over(Arc<Recorder>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.told.send_replace(u64::MAX);
+    }
+}
+
 impl Folder {
     pub(super) fn new(recorder: Arc<Recorder>) -> Self {
         let now = recorder.clock().now();
@@ -69,6 +78,7 @@ impl Folder {
 
     /// Works until it is told to stop, or nobody is left to tell it.
     pub(super) fn run(&mut self, stop: &Receiver<()>) {
+        let _over = Over(self.recorder.clone());
         loop {
             let now = self.recorder.clock().now();
             let next = now - now % TICK + TICK;
@@ -166,5 +176,6 @@ impl Folder {
         };
         self.oldest += 1;
         self.recorder.stream.tell_at(self.oldest * SECOND, Fact::Interval(interval));
+        self.recorder.told.send_replace(self.oldest);
     }
 }

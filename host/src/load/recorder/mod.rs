@@ -29,9 +29,11 @@ use std::{
     },
 };
 
+use tokio::sync::watch;
+
 use crate::{
     capability::ports,
-    observe::{Clock, Endpoint, ErrorClass, Fact, Severity, Stream},
+    observe::{Clock, Endpoint, ErrorClass, Fact, Nanos, Severity, Stream},
 };
 
 use figures::Figures;
@@ -59,6 +61,8 @@ pub struct Recorder {
     dropped: AtomicU64,
     generator: Arc<Generator>,
     findings: Findings,
+    /// All seconds before this one were told.
+    told: watch::Sender<u64>,
     /// Between [`Recorder::start`] and its end: what comes at other times has no interval.
     recording: AtomicBool,
 }
@@ -97,6 +101,7 @@ impl Recorder {
             dropped: AtomicU64::new(0),
             generator: Arc::new(Generator::new(threads)),
             findings: Findings::new(stream.clone()),
+            told: watch::Sender::new(0),
             recording: AtomicBool::new(false),
             stream,
         }
@@ -111,6 +116,7 @@ impl Recorder {
     /// runtime that this is called on.
     pub fn start(self: &Arc<Self>) -> std::io::Result<Recording> {
         self.recording.store(true, Ordering::SeqCst);
+        self.told.send_replace(0);
         let (stop, stopped) = mpsc::channel();
         let mut folder = Folder::new(self.clone());
         let thread = std::thread::Builder::new()
@@ -118,6 +124,13 @@ impl Recorder {
             .spawn(move || folder.run(&stopped))
             .inspect_err(|_| self.recording.store(false, Ordering::SeqCst))?;
         Ok(Recording { recorder: self.clone(), stop, thread: Some(thread), ticker: self.generator.watch() })
+    }
+
+    /// Waits until the second of this moment was told, and all before it, or recording is over.
+    pub async fn told(&self, at: Nanos) {
+        let mut told = self.told.subscribe();
+        // Never an error: the sender lives as long as this does.
+        let _ = told.wait_for(|told| *told > at / 1_000_000_000).await;
     }
 
     /// The index of an endpoint, for samples. Slow: remember it.

@@ -171,3 +171,30 @@ fn errors(summary: &Summary) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::{Fact, fixtures};
+
+    #[test]
+    fn open_phases_say_their_rate_beside_the_users_of_closed_ones() {
+        let mut events = fixtures::run();
+        for event in &mut events {
+            if let Fact::PhaseStarted { phase, rate, .. } = &mut event.fact
+                && phase == "peak"
+            {
+                *rate = Some(40.0);
+            }
+            if let Fact::Interval(interval) = &mut event.fact {
+                (interval.late, interval.dropped) = (2, 1);
+            }
+        }
+        let page = section(&Summary::of(&fixtures::observed(&events)));
+        let row =
+            |phase: &str| page.lines().find(|line| line.starts_with(&format!("| {phase} "))).expect("a row");
+        assert!(row("light").contains(" 20 users |"), "{}", row("light"));
+        assert!(row("peak").contains(" 40/s |"), "{}", row("peak"));
+        assert!(page.contains("- starts that found no free user in time: 120; given up: 60"), "{page}");
+    }
+}
