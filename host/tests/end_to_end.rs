@@ -303,6 +303,57 @@ fn resident(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
+/// Starts by the clock, and a probe beside them: what the server got is what the report says, and the
+/// two are apart.
+#[test]
+fn an_open_phase_and_a_probe_are_counted_apart_and_to_the_request() {
+    let _alone = alone();
+    let server = support::server::Server::start();
+    let runs = runs();
+    let folder = plain_config(&server.url(), "4s");
+    let path = folder.path().join("run.toml");
+    let config =
+        std::fs::read_to_string(&path).expect("reads").replace("users = 4\n", "users = 8\nrate = \"50/s\"\n")
+            + "[probe]\nplugin = \"plain-behavior\"\nrate = \"5/s\"\n[steady]\nfor = \"2s\"\n";
+    std::fs::write(&path, config).expect("writes");
+
+    let plan = finish(host().arg("plan").arg(&path), Duration::from_secs(60));
+    let plan = text(&plan);
+    assert!(plan.contains("50/s   0s to 4s"), "{plan}");
+    assert!(plan.contains("reads at 5/s and writes at 5/s, with 10 users of its own"), "{plan}");
+
+    let output = finish(&mut run(&path.display().to_string(), runs.path()), Duration::from_secs(120));
+    let said = text(&output);
+    assert!(said.contains("phase all: 50/s"), "{said}");
+    let directory = run_directory(runs.path());
+    let totals = summary(&directory);
+    let requests = |of: &Value| of["requests"].as_u64().expect("a count");
+    let intervals = facts(&directory, "interval");
+    let sum = |key: &str| -> u64 { intervals.iter().filter_map(|interval| interval[key].as_u64()).sum() };
+    // One request a task, and 50 starts a second in 4 s.
+    assert_eq!(requests(&totals["load"]["whole"]), 200 - sum("dropped"), "{said}");
+    // All that was recorded, settling included. One request asked whether the target is there at all.
+    let endpoints = facts(&directory, "endpoint");
+    let is_probe = |row: &&Value| {
+        endpoints.iter().any(|known| known["index"] == row["endpoint"] && known["endpoint"]["probe"] == true)
+    };
+    let rows: Vec<Value> =
+        intervals.iter().filter_map(|interval| interval["endpoints"].as_array()).flatten().cloned().collect();
+    assert!(rows.iter().all(|row| row["failures"] == Value::Array(Vec::new())), "{said}");
+    let successes = |row: &Value| row["successes"].as_u64().expect("a count");
+    let (recorded, probed): (u64, u64) =
+        (rows.iter().map(successes).sum(), rows.iter().filter(is_probe).map(successes).sum());
+    assert_eq!(server.requests(), recorded + 1, "{totals:#}");
+    // Ten a second for the load's 4 s and the 2 s and more of steady state that settling waits for.
+    assert!((60..=120).contains(&probed), "{probed} requests of the probe");
+    assert!(intervals.iter().all(|interval| interval["users"].as_u64() <= Some(8)));
+    let audits = facts(&directory, "audit");
+    let audit = audits.iter().find(|audit| audit["behavior"] == "probe").expect("its writes are audited");
+    assert!(audit["attempted"].as_u64() >= Some(30), "{audit}");
+    let report = std::fs::read_to_string(directory.join("report.md")).expect("a report");
+    assert!(report.lines().any(|line| line.starts_with("| probe ")), "{report}");
+}
+
 /// A component built in another language from the same contract, beside one in Rust.
 #[test]
 fn a_python_behavior_runs_beside_a_rust_one() {

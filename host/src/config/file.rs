@@ -9,11 +9,14 @@ use serde_json::{Map, Value};
 
 use super::{
     model::{ConnectionReuse, FeedOrder, HttpVersion},
-    quantities::{DurationText, MomentText, NameText, PercentText, RampText, RangeText, SizeText},
+    quantities::{DurationText, MomentText, NameText, PercentText, RampText, RateText, SizeText, ThinkText},
 };
 
 /// Most users that a phase may ask for: about ten times what one process can hold.
 pub(super) const MOST_USERS: u32 = 100_000;
+
+/// Most users that a probe may have: it looks on, and is no load.
+pub(super) const MOST_PROBES: u32 = 1_000;
 
 /// A run config of Assay.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -52,6 +55,8 @@ pub(super) struct ConfigFile {
     /// Who the users are.
     #[schemars(length(min = 1))]
     pub(super) behaviors: Vec<BehaviorTable>,
+    /// What asks all the time, beside the load, whether the target still reads and writes.
+    pub(super) probe: Option<ProbeTable>,
     /// How many users, and when.
     #[schemars(length(min = 1))]
     pub(super) phases: Vec<PhaseTable>,
@@ -239,10 +244,26 @@ pub(super) struct BehaviorTable {
     pub(super) share: Option<f64>,
     /// Weights of task groups in place of the plugin's own; a group that is left out gets 0.
     pub(super) mix: Option<BTreeMap<String, Weight>>,
-    /// Pause between two tasks, drawn evenly; 1s..5s unless given.
-    pub(super) think_time: Option<RangeText>,
+    /// Pause between two tasks; 1s..5s unless given. Drawn evenly from a range, or as a table says.
+    pub(super) think_time: Option<ThinkText>,
+    /// In place of think time: each user's tasks begin so long after each other, however long they
+    /// take.
+    pub(super) pacing: Option<DurationText>,
     #[serde(default)]
     pub(super) config: Map<String, Value>,
+}
+
+/// A distribution of pauses: either `exponential`, or `normal` with `deviation`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(inline, extend("minProperties" = 1))]
+pub(super) struct ThinkTable {
+    /// The mean of an exponential distribution, cut off at ten times as much.
+    pub(super) exponential: Option<DurationText>,
+    /// The mean of a normal distribution, cut off at zero.
+    pub(super) normal: Option<DurationText>,
+    /// The standard deviation of `normal`.
+    pub(super) deviation: Option<DurationText>,
 }
 
 /// How often, against the other weights.
@@ -250,15 +271,36 @@ pub(super) struct BehaviorTable {
 #[schemars(inline)]
 pub(super) struct Weight(#[schemars(range(min = 0, max = 1_000_000))] pub(super) f64);
 
+/// A behavior with the tasks `read` and `write`, each sent at a steady rate from the begin of the
+/// load to the end of settling, with users of its own, and reported apart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ProbeTable {
+    pub(super) plugin: NameText,
+    /// So often each second, each of the two.
+    pub(super) rate: RateText,
+    /// How many may be at it at once; as many as start within a second unless given.
+    #[schemars(range(min = 1, max = MOST_PROBES))]
+    pub(super) users: Option<u32>,
+    #[serde(default)]
+    pub(super) config: Map<String, Value>,
+}
+
 /// A stretch of load.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct PhaseTable {
     pub(super) name: NameText,
+    /// How many there are, or with `rate` the most that there may be.
     #[schemars(range(min = 0, max = MOST_USERS))]
     pub(super) users: u32,
-    /// How the users of the phase before become this many: within a time, or so many a second. At
-    /// once unless given.
+    /// Makes the phase open: so many tasks start each second, whatever the target answers.
+    pub(super) rate: Option<RateText>,
+    /// How long a start may wait for a free user; until the phase ends unless given. Only with
+    /// `rate`.
+    pub(super) max_late: Option<DurationText>,
+    /// How the users of the phase before become this many, or its rate this one: within a time, or
+    /// so many a second. At once unless given.
     pub(super) ramp: Option<RampText>,
     /// Ramp included.
     pub(super) duration: DurationText,

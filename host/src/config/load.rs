@@ -136,8 +136,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{
-        Complaint, EnvironmentKind, FeedOrder, Limits, Ramp, SecretSource, ThinkTime, plugin_config_error,
-        resolve_credentials,
+        Complaint, EnvironmentKind, FeedOrder, Limits, Pace, Ramp, SecretSource, ThinkTime,
+        plugin_config_error, resolve_credentials,
         testing::{RIGHT, load_in, load_text, messages, set},
     };
     use super::*;
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(config.behaviors[0].mix.as_ref().expect("a mix")["buy"], 1.5);
         assert_eq!(config.behaviors[1].name, "owner");
         let two = Duration::from_secs(2);
-        assert_eq!(config.behaviors[1].think_time, ThinkTime { min: two, max: two });
+        assert_eq!(config.behaviors[1].pace, Pace::Think(ThinkTime::Even { min: two, max: two }));
         let plugin = &config.plugins["browser"];
         assert_eq!(plugin.grants.http, ["*.example.org"]);
         assert_eq!(plugin.limits.memory, 32 << 20);
@@ -175,7 +175,8 @@ mod tests {
     #[test]
     fn what_is_not_said_has_a_default() {
         let config = right();
-        assert_eq!(config.behaviors[0].think_time.max, Duration::from_secs(5));
+        let think = ThinkTime::Even { min: Duration::from_secs(1), max: Duration::from_secs(5) };
+        assert_eq!(config.behaviors[0].pace, Pace::Think(think));
         assert_eq!((config.steady.success_rate, config.steady.hold), (0.99, Duration::from_secs(10)));
         assert_eq!(config.guard.expect("a guard").hold, Duration::from_mins(1));
         assert_eq!(config.settle.at_most, Duration::from_mins(1));
@@ -236,7 +237,8 @@ mod tests {
         let config = load_text(RIGHT, &options).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(config.phases[1].users, 60);
         assert_eq!(config.phases[0].duration, Duration::from_secs(90));
-        assert_eq!(config.behaviors[1].think_time.max, Duration::from_secs(2));
+        let think = ThinkTime::Even { min: Duration::from_secs(1), max: Duration::from_secs(2) };
+        assert_eq!(config.behaviors[1].pace, Pace::Think(think));
         assert_eq!(config.guard.as_ref().expect("a guard").hold, Duration::from_secs(5));
         assert_eq!(config.settle.at_most, Duration::from_mins(3));
         let profile = &config.profile.as_ref().expect("a profile").uses;

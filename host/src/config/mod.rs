@@ -9,6 +9,7 @@
 //! from [`file`], so that an editor and the loader cannot disagree; then [`resolve`] applies what a
 //! schema cannot say. Errors are collected, not thrown one at a time.
 
+mod behaviors;
 mod checks;
 mod credentials;
 mod diagnostic;
@@ -23,7 +24,9 @@ mod http;
 mod load;
 pub mod model;
 mod overrides;
+mod phases;
 mod plugins;
+mod probe;
 mod quantities;
 mod read;
 mod resolve;

@@ -28,6 +28,7 @@ pub struct RunConfig {
     pub http: HttpConfig,
     pub profile: Option<ProfileConfig>,
     pub behaviors: Vec<BehaviorConfig>,
+    pub probe: Option<ProbeConfig>,
     /// At least one, names unique, in order.
     pub phases: Vec<PhaseConfig>,
     pub steady: SteadyConfig,
@@ -264,30 +265,67 @@ pub struct BehaviorConfig {
     pub share: f64,
     /// Weights of task groups that replace the plugin's own; a group that is left out gets 0.
     pub mix: Option<BTreeMap<String, f64>>,
-    pub think_time: ThinkTime,
+    pub pace: Pace,
 }
 
-/// Pause between two tasks, drawn evenly.
+/// A behavior that reads and writes all the time beside the load, and is no part of it.
+#[derive(Debug, Clone)]
+pub struct ProbeConfig {
+    /// As which its requests and writes are known.
+    pub behavior: BehaviorConfig,
+    /// Starts a second, of `read` and of `write` each.
+    pub rate: f64,
+    /// Its own users; at least one.
+    pub users: u32,
+}
+
+/// When a user begins its next task, in a closed phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ThinkTime {
-    pub min: Duration,
-    pub max: Duration,
+pub enum Pace {
+    /// So long after the one before ended.
+    Think(ThinkTime),
+    /// So long after the one before should have begun, however long it took. Not zero.
+    Every(Duration),
+}
+
+/// How the pause between two tasks is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ThinkTime {
+    /// Evenly, both ends included.
+    Even { min: Duration, max: Duration },
+    /// As the time between strangers, with this mean; cut off at ten times as much.
+    Exponential { mean: Duration },
+    /// Around a mean; what would be below zero is zero.
+    Normal { mean: Duration, deviation: Duration },
 }
 
 #[derive(Debug, Clone)]
 pub struct PhaseConfig {
     pub name: String,
+    /// How many there are; in an open phase, the most that there may be.
     pub users: u32,
+    /// Makes the phase open: tasks start at a rate of their own, whatever the target answers.
+    pub arrivals: Option<ArrivalsConfig>,
+    /// Of users, or in an open phase of the rate.
     pub ramp: Ramp,
     /// Ramp included.
     pub duration: Duration,
 }
 
+/// The starts of an open phase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ArrivalsConfig {
+    /// Starts a second.
+    pub rate: f64,
+    /// How long a start may wait for a free user; absent: until the phase ends.
+    pub max_late: Option<Duration>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ramp {
-    /// To the phase's users within this time; zero is at once.
+    /// Within this time; zero is at once.
     Over(Duration),
-    /// Users a second.
+    /// So many users more or fewer each second, or so many starts a second.
     Rate(f64),
 }
 

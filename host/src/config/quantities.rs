@@ -6,10 +6,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, Visitor},
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::{
+    file::ThinkTable,
     model::{Ramp, ThinkTime},
     units,
 };
@@ -101,6 +102,12 @@ quantity!(
     { "type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?/s|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+)$" }
 );
 quantity!(
+    /// `100/s`.
+    RateText(f64) = units::rate,
+    "assay-arrival-rate",
+    { "type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?/s$" }
+);
+quantity!(
     /// `1s..5s`.
     RangeText(ThinkTime) = units::duration_range,
     "assay-duration-range",
@@ -121,4 +128,48 @@ quantity!(
 
 fn name(text: &str) -> Result<String, String> {
     units::name(text).map(|()| text.to_owned())
+}
+
+/// `1s..5s`, or a table that says how pauses are distributed.
+#[derive(Debug)]
+pub(super) enum ThinkText {
+    Range(ThinkTime),
+    Drawn(ThinkTable),
+}
+
+impl<'de> Deserialize<'de> for ThinkText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = ThinkText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a range of durations, or a table that says how they are distributed")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<ThinkText, E> {
+                units::duration_range(text).map(ThinkText::Range).map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ThinkText, A::Error> {
+                ThinkTable::deserialize(MapAccessDeserializer::new(map)).map(ThinkText::Drawn)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for ThinkText {
+    fn schema_name() -> Cow<'static, str> {
+        "ThinkTime".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (range, table) = (RangeText::json_schema(generator), ThinkTable::json_schema(generator));
+        json_schema!({ "anyOf": [range, table] })
+    }
 }

@@ -11,31 +11,24 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    LoadOptions, Sources,
+    LoadOptions, Sources, behaviors,
     checks::Checks,
     diagnostic::Diagnostic,
     environments, feeds,
     file::{
-        AssertionTable, BehaviorTable, ConfigFile, CredentialTable, FaultTable, GuardTable, PhaseTable,
-        SecretTable, SteadyTable, SwapTable,
+        AssertionTable, ConfigFile, CredentialTable, FaultTable, GuardTable, SecretTable, SteadyTable,
+        SwapTable,
     },
     folder::Folder,
     http,
     model::{
-        AssertionConfig, BehaviorConfig, ConfigOrigin, CredentialConfig, FaultConfig, GuardConfig,
-        PhaseConfig, PluginUse, ProfileConfig, Ramp, RunConfig, SecretSource, SettleConfig, SteadyConfig,
-        ThinkTime,
+        AssertionConfig, ConfigOrigin, CredentialConfig, FaultConfig, GuardConfig, PhaseConfig, PluginUse,
+        ProfileConfig, RunConfig, SecretSource, SettleConfig, SteadyConfig,
     },
-    plugins,
+    phases, plugins, probe,
     tree::escape,
     units::show_duration,
 };
-
-/// Pause between two tasks, unless given.
-const THINK_TIME: ThinkTime = ThinkTime { min: Duration::from_secs(1), max: Duration::from_secs(5) };
-
-/// How far from 100 the sum of shares may be, for thirds.
-const SHARE_TOLERANCE: f64 = 0.1;
 
 /// Checks everything and answers the resolved config, or all that is wrong.
 pub(super) fn resolve(
@@ -52,7 +45,8 @@ pub(super) fn resolve(
         file.environment.as_ref().map(|name| &name.0),
         options,
     );
-    let phases = phases(&mut checks, file.phases);
+    let behaviors = behaviors::behaviors(&mut checks, file.behaviors);
+    let phases = phases::phases(&mut checks, file.phases, &behaviors);
     let mut faults = faults(&mut checks, file.faults, &phases);
     if let Some(picked) = &environment {
         swap(&mut checks, &picked.config.name, &picked.swaps, &mut faults);
@@ -72,7 +66,8 @@ pub(super) fn resolve(
         profile: file
             .profile
             .map(|table| ProfileConfig { uses: uses(table.plugin.0, table.config, "profile") }),
-        behaviors: behaviors(&mut checks, file.behaviors),
+        probe: probe::probe(&mut checks, file.probe, &behaviors),
+        behaviors,
         steady: steady(&mut checks, file.steady),
         guard: guard(&mut checks, file.guard),
         settle: SettleConfig {
@@ -91,77 +86,9 @@ pub(super) fn resolve(
     Ok(config)
 }
 
-fn uses(plugin: String, config: Map<String, Value>, path: &str) -> PluginUse {
+pub(super) fn uses(plugin: String, config: Map<String, Value>, path: &str) -> PluginUse {
     let origin = ConfigOrigin { path: format!("{path}/config"), plugin: format!("{path}/plugin") };
     PluginUse { plugin, config: Value::Object(config), origin }
-}
-
-fn phases(checks: &mut Checks<'_>, tables: Vec<PhaseTable>) -> Vec<PhaseConfig> {
-    let mut names = BTreeSet::new();
-    let mut users_before = 0;
-    let mut phases = Vec::new();
-    for (index, table) in tables.into_iter().enumerate() {
-        let at = format!("/phases/{index}");
-        let ramp = table.ramp.map_or(Ramp::Over(Duration::ZERO), |ramp| ramp.0);
-        let phase = PhaseConfig { name: table.name.0, users: table.users, ramp, duration: table.duration.0 };
-        checks.unique(&mut names, &phase.name, &format!("{at}/name"), "phases");
-        checks.positive(phase.duration, &format!("{at}/duration"));
-        let ramp_duration = phase.ramp_duration(users_before);
-        if ramp_duration > phase.duration {
-            let message = format!(
-                "the ramp from {users_before} to {} users takes {}, longer than the phase of {}",
-                phase.users,
-                show_duration(ramp_duration),
-                show_duration(phase.duration)
-            );
-            checks.refuse(&format!("{at}/ramp"), message, "a ramp lies inside its phase's duration");
-        }
-        users_before = phase.users;
-        phases.push(phase);
-    }
-    if phases.iter().all(|phase| phase.users == 0) {
-        checks.refuse("/phases/0/users", "no phase has any users", "at least one phase needs users");
-    }
-    phases
-}
-
-fn behaviors(checks: &mut Checks<'_>, tables: Vec<BehaviorTable>) -> Vec<BehaviorConfig> {
-    let alone = tables.len() == 1;
-    let mut names = BTreeSet::new();
-    let mut behaviors = Vec::new();
-    let mut all_given = true;
-    for (index, table) in tables.into_iter().enumerate() {
-        let at = format!("/behaviors/{index}");
-        let named_at = if table.name.is_some() { "name" } else { "plugin" };
-        let name = table.name.map_or_else(|| table.plugin.0.clone(), |name| name.0);
-        checks.unique(&mut names, &name, &format!("{at}/{named_at}"), "behaviors");
-        let share = table.share.or(alone.then_some(100.0));
-        if share.is_none() {
-            all_given = false;
-            let help = "`share` is the percent of users; all shares add up to 100";
-            checks.refuse(&at, format!("behavior `{name}` has no `share`"), help);
-        }
-        let mix: Option<BTreeMap<String, f64>> =
-            table.mix.map(|mix| mix.into_iter().map(|(group, weight)| (group, weight.0)).collect());
-        if mix.as_ref().is_some_and(|mix| mix.values().all(|weight| *weight <= 0.0)) {
-            let help = "a group that is left out, or has 0, is never chosen";
-            checks.refuse(&format!("{at}/mix"), "no group of the mix has a weight above 0", help);
-        }
-        behaviors.push(BehaviorConfig {
-            name,
-            uses: uses(table.plugin.0, table.config, &at[1..]),
-            share: share.unwrap_or_default(),
-            mix,
-            think_time: table.think_time.map_or(THINK_TIME, |range| range.0),
-        });
-    }
-    let sum: f64 = behaviors.iter().map(|behavior| behavior.share).sum();
-    if all_given && (sum - 100.0).abs() > SHARE_TOLERANCE {
-        let shares: Vec<_> = behaviors.iter().map(|one| format!("{} {}", one.name, one.share)).collect();
-        let message = format!("the shares of the behaviors add up to {sum}, not to 100");
-        checks.refuse("/behaviors/0/share", message, shares.join(", "));
-    }
-    behaviors
 }
 
 fn faults(checks: &mut Checks<'_>, tables: Vec<FaultTable>, phases: &[PhaseConfig]) -> Vec<FaultConfig> {

@@ -36,6 +36,7 @@ impl RunConfig {
                     start: nanos(start),
                     end: nanos(end),
                     users: phase.users,
+                    rate: phase.arrivals.map(|arrivals| arrivals.rate),
                 };
                 start = end;
                 planned
@@ -72,15 +73,18 @@ impl RunConfig {
 }
 
 impl PhaseConfig {
-    /// How long the ramp from that many users takes.
-    pub fn ramp_duration(&self, users_before: u32) -> Duration {
+    /// How long the ramp takes after that phase, or as the first one.
+    pub fn ramp_duration(&self, before: Option<&Self>) -> Duration {
+        let difference = match self.arrivals {
+            Some(wanted) => {
+                wanted.rate - before.and_then(|before| before.arrivals).map_or(0.0, |had| had.rate)
+            }
+            None => f64::from(self.users) - before.map_or(0.0, |before| f64::from(before.users)),
+        };
         match self.ramp {
             Ramp::Over(duration) => duration,
-            // Rates are positive, so the quotient is finite; the cast of a u32 is exact.
-            Ramp::Rate(rate) => {
-                let seconds = f64::from(self.users.abs_diff(users_before)) / rate;
-                Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-            }
+            // Rates are positive, so the quotient is finite.
+            Ramp::Rate(rate) => Duration::try_from_secs_f64(difference.abs() / rate).unwrap_or(Duration::MAX),
         }
     }
 }
@@ -89,6 +93,7 @@ impl PhaseConfig {
 mod tests {
     use super::super::{
         LoadOptions,
+        model::ArrivalsConfig,
         testing::{RIGHT, load_text},
     };
     use super::*;
@@ -121,7 +126,7 @@ mod tests {
         assert_eq!(short.phases[1].ramp, Ramp::Rate(20.0));
         assert_eq!(short.planned_faults()[0].at, 9 * SECOND);
         assert_eq!(short.faults[0].recover_within, whole.faults[0].recover_within);
-        assert_eq!(short.behaviors[0].think_time, whole.behaviors[0].think_time);
+        assert_eq!(short.behaviors[0].pace, whole.behaviors[0].pace);
         assert_eq!(short.steady.hold, whole.steady.hold);
         assert_eq!(short.stop_timeout, whole.stop_timeout);
     }
@@ -129,7 +134,12 @@ mod tests {
     #[test]
     fn a_rate_ramps_from_the_users_before() {
         let config = config(None);
-        assert_eq!(config.phases[1].ramp_duration(10), Duration::from_secs(20));
-        assert_eq!(config.phases[1].ramp_duration(60), Duration::from_secs(5));
+        let [warm, peak] = &config.phases[..] else { panic!("two phases") };
+        assert_eq!(peak.ramp_duration(Some(warm)), Duration::from_secs(20));
+        assert_eq!(peak.ramp_duration(None), Duration::from_secs(25));
+        let at =
+            |rate| PhaseConfig { arrivals: Some(ArrivalsConfig { rate, max_late: None }), ..peak.clone() };
+        assert_eq!(at(30.0).ramp_duration(Some(warm)), Duration::from_secs(15), "a closed phase has no rate");
+        assert_eq!(at(30.0).ramp_duration(Some(&at(40.0))), Duration::from_secs(5));
     }
 }

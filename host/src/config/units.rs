@@ -12,7 +12,8 @@ pub const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 /// JSON Schema formats of quantities, each with what a right value looks like. Plugins' schemas use
 /// them too, for the types that the SDK has.
-const FORMATS: [(&str, &str); 10] = [
+const FORMATS: [(&str, &str); 11] = [
+    ("assay-arrival-rate", "a rate such as \"100/s\""),
     ("assay-cpu", "an amount of processor such as 3, \"1.5\" or \"1500m\""),
     ("assay-duration", "a duration such as \"10m\", \"250ms\" or \"1h30m\""),
     ("assay-duration-range", "a range of durations such as \"1s..5s\", or one duration"),
@@ -39,6 +40,7 @@ pub fn example(format: &str) -> Option<&'static str> {
 /// of their schemas.
 pub fn check(format: &str, text: &str) -> Result<(), String> {
     match format {
+        "assay-arrival-rate" => rate(text).map(drop),
         "assay-duration" => duration(text).map(drop),
         "assay-duration-range" => duration_range(text).map(drop),
         "assay-moment" => moment(text).map(drop),
@@ -138,7 +140,7 @@ pub fn percent(text: &str) -> Result<f64, String> {
 }
 
 /// `50/s`.
-fn rate(text: &str) -> Result<f64, String> {
+pub fn rate(text: &str) -> Result<f64, String> {
     if text.starts_with('-') {
         return Err("a rate cannot be negative".to_owned());
     }
@@ -164,7 +166,7 @@ pub fn duration_range(text: &str) -> Result<ThinkTime, String> {
         None => (duration(text)?, duration(text)?),
     };
     match min <= max {
-        true => Ok(ThinkTime { min, max }),
+        true => Ok(ThinkTime::Even { min, max }),
         false => Err("the first end is longer than the second".to_owned()),
     }
 }
@@ -276,7 +278,7 @@ mod tests {
             assert!(ramp(text).is_err(), "{text}");
         }
         let think = duration_range("1s..5s").expect("parses");
-        assert_eq!((think.min, think.max), (Duration::from_secs(1), Duration::from_secs(5)));
+        assert_eq!(think, ThinkTime::Even { min: Duration::from_secs(1), max: Duration::from_secs(5) });
         assert!(duration_range("5s..1s").is_err());
         assert_eq!(moment("peak+5m"), Ok(("peak".to_owned(), Duration::from_mins(5))));
         assert_eq!(moment("peak"), Ok(("peak".to_owned(), Duration::ZERO)));

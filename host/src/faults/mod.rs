@@ -16,6 +16,6 @@ pub use guard::Guard;
 pub use horizon::beyond_load;
 pub use journal::{Journal, JournalError, Pending, Undo};
 pub use recovery::{CALM, CALM_SUCCESSES, outage, outages};
-pub use steady::{Steady, check as check_steady, wait as wait_steady};
+pub use steady::{Steady, check as check_steady, wait as wait_steady, wait_probed};
 pub use strike::{Armed, Armory, StrikeError};
 pub use timeline::{Planned, Timeline};

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::config::ThinkTime;
+use crate::config::{Pace, ThinkTime};
 
 use super::persona::Plan;
 
@@ -100,17 +100,44 @@ impl Dice {
 
     /// The next task and the pause after it. Always draws twice, so that a changed pause does not
     /// change the tasks that follow.
-    pub fn next(&mut self, mix: &TaskMix, think: ThinkTime) -> (u32, Duration) {
+    pub fn next(&mut self, mix: &TaskMix, pace: Pace) -> (u32, Duration) {
         let (task, pause) = (self.0.next_u64(), self.0.next_u64());
-        (mix.task(task), between(think, pause))
+        let pause = match pace {
+            Pace::Think(ThinkTime::Even { min, max }) => even(min, max, pause),
+            Pace::Think(ThinkTime::Exponential { mean }) => exponential(mean, pause),
+            Pace::Think(ThinkTime::Normal { mean, deviation }) => normal(mean, deviation, pause),
+            Pace::Every(period) => period,
+        };
+        (mix.task(task), pause)
     }
 }
 
 /// Evenly from both ends, both included.
-fn between(think: ThinkTime, draw: u64) -> Duration {
-    let span = think.max.saturating_sub(think.min).as_nanos();
+fn even(min: Duration, max: Duration, draw: u64) -> Duration {
+    let span = max.saturating_sub(min).as_nanos();
     let part = (u128::from(draw) * (span.min(u128::from(u64::MAX)) + 1)) >> 64;
-    think.min.saturating_add(Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX)))
+    min.saturating_add(Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX)))
+}
+
+/// The longest exponential pause, in means: one in 22,000 would be longer.
+const LONGEST: f64 = 10.0;
+
+fn exponential(mean: Duration, draw: u64) -> Duration {
+    mean.mul_f64((-open_unit(draw >> 11, 53).ln()).min(LONGEST))
+}
+
+/// Box and Muller's way, from one draw: its halves are the two numbers that it needs, and reach to
+/// 6.6 deviations.
+fn normal(mean: Duration, deviation: Duration, draw: u64) -> Duration {
+    let (radius, angle) = (open_unit(draw >> 32, 32), open_unit(draw & 0xffff_ffff, 32));
+    let away = (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos();
+    let seconds = mean.as_secs_f64() + deviation.as_secs_f64() * away;
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+}
+
+/// A number of so many bits as a part of one, never 0 and never more than 1.
+fn open_unit(number: u64, bits: u32) -> f64 {
+    (number as f64 + 1.0) / 2f64.powi(bits as i32)
 }
 
 #[cfg(test)]
@@ -142,8 +169,64 @@ mod tests {
         )
     }
 
-    fn think(min: u64, max: u64) -> ThinkTime {
-        ThinkTime { min: Duration::from_millis(min), max: Duration::from_millis(max) }
+    fn think(min: u64, max: u64) -> Pace {
+        Pace::Think(ThinkTime::Even { min: Duration::from_millis(min), max: Duration::from_millis(max) })
+    }
+
+    fn exponential(mean: u64) -> Pace {
+        Pace::Think(ThinkTime::Exponential { mean: Duration::from_millis(mean) })
+    }
+
+    fn normal(mean: u64, deviation: u64) -> Pace {
+        let (mean, deviation) = (Duration::from_millis(mean), Duration::from_millis(deviation));
+        Pace::Think(ThinkTime::Normal { mean, deviation })
+    }
+
+    fn pauses(pace: Pace) -> Vec<f64> {
+        let mix = TaskMix::new(&catalogue(), None).expect("a fine plan");
+        let mut dice = Dice::new(7, 0);
+        let mut pauses: Vec<_> = (0..20_000).map(|_| dice.next(&mix, pace).1.as_secs_f64()).collect();
+        pauses.sort_unstable_by(f64::total_cmp);
+        pauses
+    }
+
+    /// Mean and standard deviation.
+    fn moments(values: &[f64]) -> (f64, f64) {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        (mean, variance.sqrt())
+    }
+
+    #[test]
+    fn pauses_are_distributed_as_asked() {
+        let close =
+            |value: f64, expected: f64| assert!((value - expected).abs() < 0.05, "{value} for {expected}");
+        // Of an exponential distribution the deviation is the mean, and ln 2 of it the median.
+        let drawn = pauses(exponential(2_000));
+        let (mean, deviation) = moments(&drawn);
+        close(mean, 2.0);
+        close(deviation, 2.0);
+        close(drawn[10_000], 2.0 * 2f64.ln());
+        assert!(drawn[19_999] <= 20.0, "cut off at ten means");
+        let drawn = pauses(normal(3_000, 500));
+        let (mean, deviation) = moments(&drawn);
+        close(mean, 3.0);
+        close(deviation, 0.5);
+        // 15.9 % lie a deviation below the mean.
+        close(drawn[3_173], 2.5);
+        // With the mean at one deviation as many are cut off at zero.
+        let drawn = pauses(normal(1_000, 1_000));
+        close(drawn.iter().filter(|pause| **pause == 0.0).count() as f64 / 20_000.0, 0.159);
+        assert!(pauses(Pace::Every(Duration::from_secs(2))).iter().all(|pause| *pause == 2.0));
+    }
+
+    #[test]
+    fn no_draw_is_beyond_a_distribution() {
+        let second = Duration::from_secs(1);
+        for draw in [0, 1, u64::MAX, u64::MAX - 1, 0xffff_ffff, 0xffff_ffff_0000_0000, 1 << 63] {
+            assert!(super::exponential(second, draw) <= second * 10);
+            assert!(super::normal(second * 10, second, draw) <= second * 17);
+        }
     }
 
     fn shares(mix: &TaskMix) -> [f64; 3] {
@@ -219,9 +302,14 @@ mod tests {
         #[test]
         fn pauses_do_not_change_the_tasks(seed: u64, user: u64) {
             let mix = TaskMix::new(&catalogue(), None).expect("a fine plan");
-            let (mut fixed, mut drawn) = (Dice::new(seed, user), Dice::new(seed, user));
+            let mut fixed = Dice::new(seed, user);
+            let every = Pace::Every(Duration::from_secs(1));
+            let mut drawn = [think(1, 900), exponential(30), normal(30, 10), every].map(|pace| (fixed.clone(), pace));
             for _ in 0..20 {
-                prop_assert_eq!(fixed.next(&mix, think(5, 5)).0, drawn.next(&mix, think(1, 900)).0);
+                let task = fixed.next(&mix, think(5, 5)).0;
+                for drawn in &mut drawn {
+                    prop_assert_eq!(task, drawn.0.next(&mix, drawn.1).0);
+                }
             }
         }
     }

@@ -1,21 +1,26 @@
 //! Puts load on the target: virtual users who sign in, run tasks, think and leave.
 //!
 //! [`Load::run`] follows a [`Schedule`]: a pure function of time that says how many users there
-//! shall be. Each user is a task on the current runtime, acting through a
+//! shall be, and in open phases when tasks start. Each user is a task on the current runtime, acting through a
 //! [`persona::Persona`]: an instance of a behavior plugin with an HTTP client of its own. Every
 //! request is a sample, and the [`recorder`] folds samples into one interval a second.
 //!
 //! # Layout
 //!
-//! * `schedule`, `shares`, `mix`: what shall happen, without wasm, sockets or clocks.
-//! * `driver`, `user`: make it happen.
+//! * `schedule`, `arrivals`, `shares`, `mix`: what shall happen, without wasm, sockets or clocks;
+//!   `agenda` puts it in order.
+//! * `driver`, `user`: make it happen. `desk` is where starts and free users wait for each other.
+//! * `probe`: the same machinery once more, beside the load and apart from it.
 //! * [`client`]: the users' HTTP client. [`scope`] tells it what its user is doing.
 //! * [`RunFeeds`]: the rows of data that users share.
 //! * [`recorder`], [`RunLedger`]: what is kept of it.
 //!
 //! This room does not know what a fault is.
 
+mod agenda;
+mod arrivals;
 pub mod client;
+mod desk;
 mod driver;
 mod feeds;
 mod ledger;
@@ -23,6 +28,7 @@ mod limits;
 mod mix;
 mod ordinals;
 pub mod persona;
+mod probe;
 pub mod recorder;
 mod schedule;
 pub mod scope;
@@ -35,12 +41,14 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    config::{HttpConfig, PhaseConfig, ThinkTime},
+    config::{HttpConfig, Pace, PhaseConfig},
     observe::{Fact, Severity, Stream},
 };
 
+use agenda::{Agenda, Deals};
 use client::{Client, ClientOptions, Granted, Policy, Routes};
-use driver::Driver;
+use desk::Desk;
+use driver::{Driver, Troupe};
 use persona::{PersonaFactory, Plan};
 use recorder::{Recorder, Threads};
 use scope::Tasks;
@@ -50,6 +58,7 @@ pub use feeds::RunFeeds;
 pub use ledger::RunLedger;
 pub use limits::{Shortage, check_limits};
 pub use mix::{Dice, TaskMix};
+pub use probe::{LoadProbe, PROBE_TASKS, Probing};
 pub use schedule::Schedule;
 pub use shares::Shares;
 
@@ -79,7 +88,7 @@ pub struct LoadBehavior {
     pub name: String,
     /// Percent of users.
     pub share: f64,
-    pub think_time: ThinkTime,
+    pub pace: Pace,
     /// Weights of groups that replace the plan's.
     pub mix: Option<BTreeMap<String, f64>>,
     /// What an instance answered when it was configured.
@@ -104,6 +113,8 @@ pub enum LoadError {
     Mix { behavior: String, because: String },
     #[error("there is no behavior to put load on with")]
     NoBehavior,
+    #[error("behavior `{behavior}` is no probe: it lacks a task `read` or `write`")]
+    Probe { behavior: String },
     #[error("the recorder cannot start: {0}")]
     Recorder(io::Error),
 }
@@ -177,16 +188,30 @@ impl Load {
         behaviors: Vec<LoadBehavior>,
         stop: CancellationToken,
     ) -> Result<LoadEnd, LoadError> {
+        self.run_with_probe(phases, behaviors, None, stop).await.map(|(end, _)| end)
+    }
+
+    /// The same, with a probe beside it. The probe goes on after the load has ended, and the
+    /// recording with it, until it is finished.
+    pub async fn run_with_probe(
+        &self,
+        phases: &[PhaseConfig],
+        behaviors: Vec<LoadBehavior>,
+        probe: Option<LoadProbe>,
+        stop: CancellationToken,
+    ) -> Result<(LoadEnd, Option<Probing>), LoadError> {
         let shares = Shares::new(behaviors.iter().map(|behavior| behavior.share));
+        let schedule = Schedule::new(phases);
+        let opens = schedule.opens();
         let roles = behaviors
             .into_iter()
-            .map(|behavior| self.role(behavior).map(Arc::new))
+            .map(|behavior| self.role(behavior, opens, Troupe::Load).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         if roles.is_empty() {
             return Err(LoadError::NoBehavior);
         }
-        let schedule = Schedule::new(phases);
-        for (severity, message) in check_limits(schedule.most_users()) {
+        let probes = probe.as_ref().map_or(0, |probe| probe.users);
+        for (severity, message) in check_limits(schedule.most_users().saturating_add(probes)) {
             self.options.stream.tell(Fact::Finding { source: "load".to_owned(), severity, message });
         }
 
@@ -200,23 +225,39 @@ impl Load {
             });
         }
 
+        let deals = Deals::ByShares(shares.clone());
+        let driver = Driver::new(self, Agenda::new(schedule, shares, deals), roles, Troupe::Load);
+        let probe = probe.map(|probe| self.prepare(probe)).transpose()?;
         let recording = self.recorder.start().map_err(LoadError::Recorder)?;
-        let driver = Driver::new(self, schedule, shares, roles);
-        let end = driver.run(stop).await;
-        recording.finish().await;
+        let (end, probing) = match probe {
+            Some(probe) => {
+                let probing = Self::send_out(probe, recording);
+                let end = driver.run(stop).await;
+                // The recording goes on, and what the load did comes out a little later.
+                self.recorder.told(self.recorder.clock().now()).await;
+                (end, Some(probing))
+            }
+            None => {
+                let end = driver.run(stop).await;
+                recording.finish().await;
+                (end, None)
+            }
+        };
         self.options.stream.tell(Fact::LoadEnded);
-        Ok(end)
+        Ok((end, probing))
     }
 
-    fn role(&self, behavior: LoadBehavior) -> Result<Role, LoadError> {
+    fn role(&self, behavior: LoadBehavior, opens: bool, troupe: Troupe) -> Result<Role, LoadError> {
         let mix = TaskMix::new(&behavior.plan, behavior.mix.as_ref())
             .map_err(|because| LoadError::Mix { behavior: behavior.name.clone(), because })?;
+        let tasks = Tasks::new(self.recorder.clone(), &behavior.name, &behavior.plan);
         Ok(Role {
             factory: behavior.factory,
             client: Arc::new(self.client_options(behavior.granted, behavior.body_limit)),
-            tasks: Arc::new(Tasks::new(self.recorder.clone(), &behavior.name, &behavior.plan)),
+            tasks: Arc::new(if troupe == Troupe::Load { tasks } else { tasks.of_probe() }),
             mix,
-            think: behavior.think_time,
+            pace: behavior.pace,
+            desk: opens.then(Desk::new),
             run: self.options.run.clone(),
             base_url: self.options.base_url.clone(),
         })

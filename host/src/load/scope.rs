@@ -27,6 +27,8 @@ const REMEMBERED: usize = 1_000;
 pub struct Tasks {
     recorder: Arc<Recorder>,
     behavior: String,
+    /// Are they a probe's?
+    probe: bool,
     /// Those of the plan, then starting, then stopping.
     tasks: Vec<TaskNames>,
 }
@@ -69,7 +71,12 @@ impl Tasks {
             known: RwLock::default(),
         });
         let tasks = tasks.chain([outside(START), outside(STOP)]).collect();
-        Self { recorder, behavior: behavior.to_owned(), tasks }
+        Self { recorder, behavior: behavior.to_owned(), probe: false, tasks }
+    }
+
+    /// The same, as a probe's.
+    pub fn of_probe(self) -> Self {
+        Self { probe: true, ..self }
     }
 
     fn place(&self, activity: Activity) -> usize {
@@ -119,7 +126,7 @@ impl Scope {
                 group: task.group.clone(),
                 task: task.task.clone(),
                 name: name.to_owned(),
-                probe: false,
+                probe: self.tasks.probe,
             });
             let mut known = task.known.write().unwrap_or_else(PoisonError::into_inner);
             if known.len() < REMEMBERED {

@@ -40,17 +40,24 @@ impl Shares {
     /// The behavior of the user at a place; none if there are no behaviors.
     pub fn behavior(&mut self, place: usize) -> Option<usize> {
         while self.row.len() <= place {
-            let next = self.next()?;
-            self.given[next] += 1;
+            let next = self.deal()?;
             self.row.push(next);
         }
         self.row.get(place).copied()
     }
 
+    /// The behavior at the next place, for a row that is walked along once: nothing is remembered
+    /// of it. Not to be mixed with asking for places.
+    pub fn deal(&mut self) -> Option<usize> {
+        let next = self.next()?;
+        self.given[next] += 1;
+        Some(next)
+    }
+
     /// Among those that the next place would not bring too far ahead of their share, the one that
     /// would soonest fall too far behind.
     fn next(&self) -> Option<usize> {
-        let places = self.row.len() as u128 + 1;
+        let places = self.given.iter().sum::<u128>() + 1;
         // Everything is multiplied by `slack`, and shares by `total`, to stay with whole numbers.
         let slack = (2 * self.weights.len() as u128).saturating_sub(2).max(1);
         let owed = |index: usize| self.weights[index] * places * slack;
@@ -100,6 +107,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn dealing_is_walking_along_the_row(
+            weights in prop::collection::vec(0u32..100, 1..6), users in 1usize..200,
+        ) {
+            let mut row = Shares::new(weights.iter().map(|weight| f64::from(*weight)));
+            let mut deals = row.clone();
+            for place in 0..users {
+                prop_assert_eq!(row.behavior(place), deals.deal());
+            }
+        }
+
         #[test]
         fn every_beginning_is_close_to_the_shares(
             weights in prop::collection::vec(1u32..100, 2..8),

@@ -1,5 +1,9 @@
 //! Whole loads against a server that counts what it gets.
 
+mod open;
+mod pacing;
+mod probe;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -17,7 +21,7 @@ use super::{
     *,
 };
 use crate::{
-    config::Ramp,
+    config::{Ramp, ThinkTime},
     observe::{Clock, ErrorClass, Interval, PluginFailureKind, Subscription},
 };
 
@@ -117,16 +121,16 @@ fn get(path: &str) -> wit::Request {
     }
 }
 
-fn think(millis: u64) -> ThinkTime {
-    ThinkTime { min: Duration::ZERO, max: Duration::from_millis(millis) }
+fn think(millis: u64) -> Pace {
+    Pace::Think(ThinkTime::Even { min: Duration::ZERO, max: Duration::from_millis(millis) })
 }
 
-fn behavior(name: &str, share: f64, think_time: ThinkTime, script: &Arc<Script>) -> LoadBehavior {
+fn behavior(name: &str, share: f64, pace: Pace, script: &Arc<Script>) -> LoadBehavior {
     let task = |name: &str| Task { name: name.into(), group: "all".into(), weight: 1, writes: false };
     LoadBehavior {
         name: name.to_owned(),
         share,
-        think_time,
+        pace,
         mix: None,
         plan: Plan { tasks: ["one", "two", "three"].map(task).into(), groups: vec![("all".into(), 1)] },
         granted: Arc::new(|_| Ok(())),
@@ -139,6 +143,7 @@ fn phase(name: &str, users: u32, ramp: u64, millis: u64) -> PhaseConfig {
     PhaseConfig {
         name: name.to_owned(),
         users,
+        arrivals: None,
         ramp: Ramp::Over(Duration::from_millis(ramp)),
         duration: Duration::from_millis(millis),
     }
@@ -196,7 +201,10 @@ fn told(mut stream: Subscription) -> Told {
                 }
                 told.intervals.push(interval.clone());
             }
-            Fact::PhaseStarted { phase, users } => told.facts.push(format!("{phase} with {users} starts")),
+            Fact::PhaseStarted { phase, users, rate } => {
+                let load = crate::observe::figures::load(*users, *rate);
+                told.facts.push(format!("{phase} with {load} starts"));
+            }
             Fact::PhaseEnded { phase } => told.facts.push(format!("{phase} ends")),
             // How busy the machine is says nothing about the load.
             Fact::Finding { source, .. } if source == "machine" => {}
@@ -226,11 +234,11 @@ async fn counts_agree_with_what_the_server_got() {
     assert_eq!(
         told.facts,
         [
-            "rise with 12 starts",
+            "rise with 12 users starts",
             "rise ends",
-            "fall with 4 starts",
+            "fall with 4 users starts",
             "fall ends",
-            "rest with 8 starts",
+            "rest with 8 users starts",
             "rest ends",
             "load ends"
         ]
@@ -287,7 +295,7 @@ async fn an_abort_leaves_in_flight_what_was_not_answered() {
     assert_eq!(
         told.facts,
         [
-            "steady with 10 starts",
+            "steady with 10 users starts",
             "steady ends",
             "10 users had not finished their task 200ms after they were asked to leave, and were cut off",
             "load ends"

@@ -1,23 +1,29 @@
 //! The life of a virtual user.
 //!
-//! A user signs in, runs tasks with pauses in between, and leaves. What goes wrong costs an
+//! A user signs in, runs tasks, and leaves. In a closed phase it starts them itself, with pauses in
+//! between; in an open one it waits at the [`Desk`] for a start. What goes wrong costs an
 //! instance, never the user: if signing in fails, it waits and tries again on a fresh instance; if
 //! a call loses the instance, a new one takes its place and signs in anew. Every loss is followed
 //! by a pause that doubles up to a bound, so that a plugin that always breaks cannot spin.
+//!
+//! A user with a pace begins a task every so often. If one takes longer, the next begins at once, and
+//! its response time counts from when it was due: what the user falls behind adds up, and shows.
 //!
 //! The sequence of tasks goes on where it was, so it depends on nothing but seed and user.
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::ThinkTime,
+    config::Pace,
     observe::{Clock, Nanos, nanos},
 };
 
 use super::{
     client::{Client, ClientOptions},
+    desk::Desk,
     mix::{Dice, TaskMix},
     ordinals::Ordinal,
     persona::{CallError, Persona, PersonaFactory, Seat, UserInfo},
@@ -36,7 +42,9 @@ pub(super) struct Role {
     pub client: Arc<ClientOptions>,
     pub tasks: Arc<Tasks>,
     pub mix: TaskMix,
-    pub think: ThinkTime,
+    pub pace: Pace,
+    /// Where its users wait in open phases; absent if there are none.
+    pub desk: Option<Desk>,
     pub run: String,
     pub base_url: String,
 }
@@ -49,8 +57,25 @@ pub(super) struct User {
     pub dice: Dice,
     /// Asks it to leave after the task at hand.
     pub leave: CancellationToken,
-    /// Counts it among the living until it is dropped.
-    pub _alive: Alive,
+    /// Tells whether the desk is open.
+    pub open: Option<watch::Receiver<bool>>,
+    /// When its next task is due, if its pace goes on whatever the tasks take: over the loss of an
+    /// instance, too.
+    pub paced: Option<Nanos>,
+    /// Counts it among the living until it is dropped. A probe's users are not counted.
+    pub _alive: Option<Alive>,
+}
+
+/// A task about to begin.
+struct Turn {
+    /// When it was due by the user's own pace.
+    due: Nanos,
+    /// When it should have begun, if response times count from there.
+    intended: Option<Nanos>,
+    /// Which task; absent: as the dice fall.
+    task: Option<u32>,
+    /// It begins late, and nobody kept it but the generator.
+    slipped: bool,
 }
 
 /// Why a user has no instance any more.
@@ -108,36 +133,89 @@ impl User {
         let clock = scope.recorder().clock();
         let mut worked = false;
         // The first task comes straight after signing in.
-        let mut due = clock.now();
-        loop {
-            if self.leave.is_cancelled() {
-                scope.enter(Activity::Stop, None);
-                // Nothing is left to do about a farewell that fails; the engine has told of it.
-                let _ = persona.stop().await;
-                return Parting::Left;
+        let mut due = self.paced.unwrap_or_else(|| clock.now());
+        while let Some(turn) = self.turn(&clock, due).await {
+            let (drawn, pause) = self.dice.next(&self.role.mix, self.role.pace);
+            if let Pace::Every(period) = self.role.pace {
+                self.paced = Some(turn.due.saturating_add(nanos(period)));
             }
-            let (task, pause) = self.dice.next(&self.role.mix, self.role.think);
-            let slipped = (clock.now().saturating_sub(due) > LATE).then_some(due);
-            if slipped.is_some() {
+            if turn.slipped {
                 scope.recorder().late_send();
             }
-            scope.enter(Activity::Task(task), slipped);
-            if let Err(CallError::Lost { .. }) = persona.run(task).await {
+            scope.enter(Activity::Task(turn.task.unwrap_or(drawn)), turn.intended);
+            if let Err(CallError::Lost { .. }) = persona.run(turn.task.unwrap_or(drawn)).await {
                 return Parting::Lost { worked };
             }
             worked = true;
-            due = clock.now().saturating_add(nanos(pause));
-            self.think(&clock, due, pause).await;
+            due = self.paced.unwrap_or_else(|| clock.now().saturating_add(nanos(pause)));
         }
+        scope.enter(Activity::Stop, None);
+        // Nothing is left to do about a farewell that fails; the engine has told of it.
+        let _ = persona.stop().await;
+        Parting::Left
     }
 
-    async fn think(&self, clock: &Clock, due: Nanos, pause: Duration) {
-        if pause.is_zero() {
-            // Lets others have their turn even if nothing in the tasks ever waits.
-            tokio::task::coop::consume_budget().await;
-        } else {
-            let _ = self.leave.run_until_cancelled(tokio::time::sleep_until(clock.instant(due).into())).await;
+    /// Waits until the next task is to begin: in a closed phase when it is due, in an open one when
+    /// there is a start for this user. None if it shall leave instead.
+    async fn turn(&mut self, clock: &Clock, mut due: Nanos) -> Option<Turn> {
+        let Self { role, leave, open, .. } = self;
+        loop {
+            if leave.is_cancelled() {
+                return None;
+            }
+            let is_open = open.as_mut().is_some_and(|open| *open.borrow_and_update());
+            match (&role.desk, &mut *open) {
+                (Some(desk), Some(open)) if is_open => tokio::select! {
+                    biased;
+                    () = leave.cancelled() => {}
+                    // Left to itself, it is not late for what it was not to do before.
+                    _ = open.changed() => due = due.max(clock.now()),
+                    start = desk.next(clock) => {
+                        let now = clock.now();
+                        let slipped = !start.late && now.saturating_sub(start.intended) > LATE;
+                        return Some(Turn { due: now, intended: Some(start.intended), task: start.task, slipped });
+                    }
+                },
+                (_, open) => {
+                    // Whose task took longer than its pace was not free when the next one was due.
+                    let paced = matches!(role.pace, Pace::Every(_));
+                    let free = !paced || due > clock.now();
+                    if think(clock, due, leave, open.as_mut()).await {
+                        let slipped = free && clock.now().saturating_sub(due) > LATE;
+                        let intended = (paced || slipped).then_some(due);
+                        return Some(Turn { due, intended, task: None, slipped });
+                    }
+                }
+            }
         }
+    }
+}
+
+/// Pauses until then. Answers whether it was left in peace so long: it may be asked to leave, and
+/// the desk may open.
+async fn think(
+    clock: &Clock,
+    due: Nanos,
+    leave: &CancellationToken,
+    open: Option<&mut watch::Receiver<bool>>,
+) -> bool {
+    if due <= clock.now() {
+        // Lets others have their turn even if nothing in the tasks ever waits.
+        tokio::task::coop::consume_budget().await;
+        return true;
+    }
+    let pause = tokio::time::sleep_until(clock.instant(due).into());
+    let opened = async {
+        match open {
+            Some(open) => drop(open.changed().await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = leave.cancelled() => false,
+        () = opened => false,
+        () = pause => true,
     }
 }
 

@@ -59,6 +59,9 @@ pub enum Fact {
     PhaseStarted {
         phase: String,
         users: u32,
+        /// Starts a second, where the phase is open; `users` is then the most that there may be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rate: Option<f64>,
     },
     PhaseEnded {
         phase: String,
@@ -153,6 +156,9 @@ pub struct PlannedPhase {
     pub start: Nanos,
     pub end: Nanos,
     pub users: u32,
+    /// Starts a second, where the phase is open; `users` is then the most that there may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

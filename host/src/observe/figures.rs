@@ -82,6 +82,16 @@ pub fn rate(rate: f64) -> String {
     if rate < 100.0 { format!("{}/s", trimmed(rate, 1)) } else { format!("{}/s", count(rate.round() as u64)) }
 }
 
+/// What a phase asks for: users, or in an open one so many starts a second.
+pub fn load(users: u32, starts: Option<f64>) -> String {
+    match starts {
+        // As it was asked for, to the last digit.
+        Some(starts) if starts < 1_000.0 => format!("{starts}/s"),
+        Some(starts) => rate(starts),
+        None => format!("{} users", count(u64::from(users))),
+    }
+}
+
 /// Thousandths of a processor.
 pub fn millicores(millicores: u64) -> String {
     format!("{millicores}m")
@@ -144,6 +154,15 @@ impl Display for Outage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_phase_asks_for_users_or_for_starts() {
+        assert_eq!(load(1_500, None), "1,500 users");
+        assert_eq!(
+            [0.05, 33.3, 100.0, 2_500.0].map(|rate| load(50, Some(rate))),
+            ["0.05/s", "33.3/s", "100/s", "2,500/s"]
+        );
+    }
 
     #[test]
     fn durations_have_about_three_digits() {

@@ -59,6 +59,7 @@ pub(crate) fn info() -> RunInfo {
         start: start * S,
         end: end * S,
         users,
+        rate: None,
     };
     RunInfo {
         id: "20300101-120000-two-phases".to_owned(),
@@ -175,9 +176,9 @@ pub(crate) fn run() -> Vec<Event> {
         ),
         at(6 * S, Fact::Quota { group: "tenant".to_owned(), cpu: Some(3000), memory: Some(6 << 30) }),
         at(10 * S, Fact::StageStarted { stage: Stage::Load }),
-        at(10 * S, Fact::PhaseStarted { phase: "light".to_owned(), users: 20 }),
+        at(10 * S, Fact::PhaseStarted { phase: "light".to_owned(), users: 20, rate: None }),
         at(30 * S, Fact::PhaseEnded { phase: "light".to_owned() }),
-        at(30 * S, Fact::PhaseStarted { phase: "peak".to_owned(), users: 100 }),
+        at(30 * S, Fact::PhaseStarted { phase: "peak".to_owned(), users: 100, rate: None }),
     ];
     for (index, (group, task)) in [("reads", "list"), ("sales", "checkout")].into_iter().enumerate() {
         let fact = Fact::Endpoint { index: index as u32, endpoint: endpoint(group, task) };

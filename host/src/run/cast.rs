@@ -31,6 +31,7 @@ pub struct Cast {
     worlds: Worlds,
     sources: BTreeMap<String, PluginSource>,
     pub behaviors: Vec<Part<BehaviorPlugin, BehaviorConfig>>,
+    pub probe: Option<Part<BehaviorPlugin, BehaviorConfig>>,
     pub profile: Option<Part<FaultPlugin, PluginUse>>,
     pub faults: Vec<Part<FaultPlugin, FaultConfig>>,
     pub assertions: Vec<Part<AssertionPlugin, AssertionConfig>>,
@@ -52,7 +53,8 @@ impl Cast {
     /// Loads every plugin, checks each config against the plugin's schema, and lets an instance of
     /// its own say whether it accepts it.
     pub async fn assemble(config: &RunConfig, seed: u64) -> Result<Self, CastError> {
-        let most = users_at_once(&config.phases);
+        let probes = config.probe.as_ref().map_or(0, |probe| probe.users);
+        let most = users_at_once(&config.phases).saturating_add(probes);
         let memory = config.plugins.values().map(|source| source.limits.memory);
         let defaults = EngineOptions::default();
         let options =
@@ -68,6 +70,13 @@ impl Cast {
             {
                 behaviors.push(Part { config: behavior.clone(), plugin, json });
             }
+        }
+        let mut probe = None;
+        if let Some(wanted) = &config.probe
+            && let Some(plugin) = casting.behavior(&wanted.behavior.uses).await
+            && let Some(json) = casting.accept_probe(&plugin, &wanted.behavior.uses).await
+        {
+            probe = Some(Part { config: wanted.behavior.clone(), plugin, json });
         }
         let mut profile = None;
         if let Some(wanted) = &config.profile
@@ -97,7 +106,13 @@ impl Cast {
             return Err(ConfigErrors::new(errors).into());
         }
         let sources = config.plugins.clone();
-        Ok(Self { seed, worlds, sources, behaviors, profile, faults, assertions })
+        Ok(Self { seed, worlds, sources, behaviors, probe, profile, faults, assertions })
+    }
+
+    /// Everybody who asks the target something and may write to it: the behaviors, and the probe as
+    /// the last one.
+    pub fn actors(&self) -> impl Iterator<Item = &Part<BehaviorPlugin, BehaviorConfig>> {
+        self.behaviors.iter().chain(&self.probe)
     }
 
     /// Where the run's randomness begins.
@@ -114,7 +129,7 @@ impl Cast {
 
     /// Tells of every plugin once.
     pub fn introduce(&self, stream: &Stream) {
-        let behaviors = self.behaviors.iter().map(|part| part.plugin.plugin());
+        let behaviors = self.actors().map(|part| part.plugin.plugin());
         let profile = self.profile.iter().map(|part| part.plugin.plugin());
         let faults = self.faults.iter().map(|part| part.plugin.plugin());
         let assertions = self.assertions.iter().map(|part| part.plugin.plugin());

@@ -42,7 +42,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::{PhaseConfig, Ramp, ThinkTime},
+        config::{Pace, PhaseConfig, Ramp},
         judge::decide,
         load::{
             Load, LoadBehavior, LoadOptions, Shortage,
@@ -83,7 +83,7 @@ mod tests {
         LoadBehavior {
             name: "hog".to_owned(),
             share: 100.0,
-            think_time: ThinkTime { min: Duration::from_millis(10), max: Duration::from_millis(10) },
+            pace: Pace::Every(Duration::from_millis(10)),
             mix: None,
             plan: Plan { tasks: vec![task], groups: vec![("all".to_owned(), 1)] },
             granted: Arc::new(|_| Ok(())),
@@ -111,8 +111,13 @@ mod tests {
         })
         .expect("a load");
         let duration = Duration::from_secs(2);
-        let phase =
-            PhaseConfig { name: "all".to_owned(), users: 1, ramp: Ramp::Over(Duration::ZERO), duration };
+        let phase = PhaseConfig {
+            name: "all".to_owned(),
+            users: 1,
+            arrivals: None,
+            ramp: Ramp::Over(Duration::ZERO),
+            duration,
+        };
         if let Some(short_of) = short_of {
             load.metrics().short(short_of);
         }

@@ -13,16 +13,16 @@ use super::{
     place::{self, Place},
     plan, preflight,
     rack::Rack,
+    settle::settle,
     users, watch,
 };
 use crate::{
-    capability::{FaultPlugin, Reader},
-    config::RunConfig,
-    environment::Environment,
+    capability::{BehaviorPlugin, FaultPlugin, Reader},
+    config::{BehaviorConfig, RunConfig},
     faults::{Armed, Armory, Guard, Journal, Planned, Timeline, Undo},
     judge::{Judge, decide, evaluate},
-    load::{Load, LoadOptions, RunFeeds},
-    observe::{Clock, Fact, FaultChange, Live, RunDir, RunInfo, RunOutcome, Severity, Stage, Stream},
+    load::{Load, LoadOptions, LoadProbe, RunFeeds},
+    observe::{Clock, Fact, FaultChange, Live, RunDir, RunInfo, RunOutcome, Stage, Stream},
     plugin::Tenant,
     report,
     terminal::{Progress, verdict},
@@ -258,19 +258,23 @@ impl Run {
             Ok(load) => Arc::new(load),
             Err(error) => return Some((RunOutcome::NotReady, error.to_string())),
         };
-        let tenants: Vec<_> = self
+        let actors: Vec<_> = self
             .cast
-            .behaviors
-            .iter()
-            .map(|part| self.cast.tenant(part.plugin.plugin(), &self.stream))
+            .actors()
+            .map(|part| (part, self.cast.tenant(part.plugin.plugin(), &self.stream)))
             .collect();
         let mut behaviors = Vec::new();
-        for (part, tenant) in self.cast.behaviors.iter().zip(&tenants) {
+        for (part, tenant) in &actors {
             match users::behavior(part, tenant, &load, &environment.base_url()).await {
                 Ok(behavior) => behaviors.push(behavior),
                 Err(because) => return Some((RunOutcome::NotReady, because)),
             }
         }
+        // The probe is the last of the actors.
+        let probe = self.config.probe.as_ref().and_then(|probe| {
+            let (rate, users) = (probe.rate, probe.users);
+            behaviors.pop().map(|behavior| LoadProbe { behavior, rate, users })
+        });
         let faults = match self.arm_faults(place).await {
             Ok(faults) => faults,
             Err(because) => return Some((RunOutcome::NotReady, because)),
@@ -289,7 +293,9 @@ impl Run {
         };
         let striking = network.handle().spawn(timeline.run(faults));
         let (loading, phases, stop) = (load.clone(), self.config.phases.clone(), load_stop.clone());
-        let mut putting = network.handle().spawn(async move { loading.run(&phases, behaviors, stop).await });
+        let mut putting = network
+            .handle()
+            .spawn(async move { loading.run_with_probe(&phases, behaviors, probe, stop).await });
         let tripped = async {
             match &guard {
                 Some(guard) => guard.watch(&self.live, &self.stream).await,
@@ -310,42 +316,43 @@ impl Run {
         faults_stop.cancel();
         // Whatever the faults changed is put back by the timeline itself; what it could not is pending.
         let restored = striking.await;
-        match ended {
-            Ok(Ok(_)) => {}
+        let probing = match ended {
+            Ok(Ok((_, probing))) => probing,
             Ok(Err(error)) => return Some((RunOutcome::NotReady, error.to_string())),
             Err(error) => return Some((RunOutcome::Inconclusive, format!("the load broke off: {error}"))),
-        }
+        };
         if let Err(error) = restored {
             self.not_restored("the faults", &error.to_string());
         }
-        if aborted.is_some() {
-            return aborted;
+        let mut ending = aborted;
+        if ending.is_none() {
+            self.stage(Stage::Settle);
+            let settling =
+                settle(&self.config, environment.as_ref(), probing.is_some(), &self.live, &self.stream);
+            ending = self.stop.run_until_cancelled(settling).await.is_none().then(interrupted);
         }
-        if self.stop.is_cancelled() {
-            return Some(interrupted());
+        if let Some(probing) = probing {
+            network.run(probing.finish()).await;
         }
-
-        tokio::select! {
-            () = self.stop.cancelled() => Some(interrupted()),
-            () = self.settle_and_audit(environment, &load, &tenants, network) => None,
+        if ending.is_some() {
+            return ending;
         }
+        let auditing = self.audit(place, &load, &actors, network);
+        self.stop.run_until_cancelled(auditing).await.is_none().then(interrupted)
     }
 
-    async fn settle_and_audit(
+    /// Asks the target what it holds of what was written.
+    async fn audit(
         &self,
-        environment: &Arc<dyn Environment>,
+        place: &Place,
         load: &Arc<Load>,
-        tenants: &[Arc<Tenant>],
+        actors: &[(&Part<BehaviorPlugin, BehaviorConfig>, Arc<Tenant>)],
         network: &TargetNetwork,
     ) {
-        self.stage(Stage::Settle);
-        if let Err(error) = environment.wait_ready(self.config.settle.at_most).await {
-            self.warn("settle", format!("the target did not become whole again: {error}"));
-        }
         self.stage(Stage::Audit);
-        for (part, tenant) in self.cast.behaviors.iter().zip(tenants) {
-            users::audit(part, tenant, load, &self.info.id, &environment.base_url(), network, &self.stream)
-                .await;
+        let base_url = place.environment.base_url();
+        for (part, tenant) in actors {
+            users::audit(part, tenant, load, &self.info.id, &base_url, network, &self.stream).await;
         }
     }
 
@@ -424,11 +431,6 @@ impl Run {
 
     fn stage(&self, stage: Stage) {
         self.stream.tell(Fact::StageStarted { stage });
-    }
-
-    fn warn(&self, source: &str, message: String) {
-        let (source, severity) = (source.to_owned(), Severity::Warning);
-        self.stream.tell(Fact::Finding { source, severity, message });
     }
 
     fn not_restored(&self, what: &str, because: &str) {

@@ -11,6 +11,7 @@ mod place;
 mod plan;
 mod preflight;
 mod rack;
+mod settle;
 mod users;
 mod watch;
 

@@ -9,7 +9,7 @@ use crate::{
     config::RunConfig,
     environment::{Environment, Inverse},
     faults::beyond_load,
-    observe::{Clock, Fact, Nanos, Severity, Stream},
+    observe::{Clock, Fact, Nanos, Severity, Stream, figures},
 };
 
 use assay_bindings::imports::types;
@@ -20,14 +20,26 @@ pub struct Plan {
     pub name: String,
     pub environment: String,
     pub phases: Vec<PhasePlan>,
+    pub probe: Option<ProbePlan>,
     pub profile: Option<FaultPlan>,
     pub faults: Vec<FaultPlan>,
+}
+
+/// What reads and writes all the time beside the load.
+#[derive(Debug, Clone)]
+pub struct ProbePlan {
+    pub plugin: String,
+    /// Starts a second, of each.
+    pub rate: f64,
+    pub users: u32,
 }
 
 #[derive(Debug, Clone)]
 pub struct PhasePlan {
     pub name: String,
     pub users: u32,
+    /// Starts a second, where it is open.
+    pub rate: Option<f64>,
     pub start: Nanos,
     pub end: Nanos,
 }
@@ -52,8 +64,19 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
     let phases = config
         .planned_phases()
         .into_iter()
-        .map(|phase| PhasePlan { name: phase.name, users: phase.users, start: phase.start, end: phase.end })
+        .map(|phase| PhasePlan {
+            name: phase.name,
+            users: phase.users,
+            rate: phase.rate,
+            start: phase.start,
+            end: phase.end,
+        })
         .collect();
+    let probe = config.probe.as_ref().map(|probe| ProbePlan {
+        plugin: probe.behavior.uses.plugin.clone(),
+        rate: probe.rate,
+        users: probe.users,
+    });
     let profile = match &cast.profile {
         Some(part) => Some(preview(cast, part, PROFILE, environment).await),
         None => None,
@@ -74,7 +97,8 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
         faults.push(fault);
     }
     faults.sort_by_key(|fault| fault.at);
-    Plan { name: config.name.clone(), environment: config.environment.name.clone(), phases, profile, faults }
+    let (name, environment) = (config.name.clone(), config.environment.name.clone());
+    Plan { name, environment, phases, probe, profile, faults }
 }
 
 async fn preview<C>(
@@ -173,7 +197,17 @@ impl Plan {
         let mut text = format!("plan of {} in environment {}\n\nphases\n", self.name, self.environment);
         for phase in &self.phases {
             let (start, end) = (show(phase.start), show(phase.end));
-            let _ = writeln!(text, "  {:<12} {:>6} users   {start} to {end}", phase.name, phase.users);
+            let wanted = figures::load(phase.users, phase.rate);
+            let _ = writeln!(text, "  {:<12} {wanted:>12}   {start} to {end}", phase.name);
+        }
+        if let Some(probe) = &self.probe {
+            let rate = figures::load(0, Some(probe.rate));
+            let users = figures::load(probe.users, None);
+            let _ = writeln!(
+                text,
+                "\nprobe {}\n    - reads at {rate} and writes at {rate}, with {users} of its own, until the target has settled",
+                probe.plugin
+            );
         }
         if let Some(profile) = &self.profile {
             let _ = writeln!(text, "\nprofile {}", profile.plugin);

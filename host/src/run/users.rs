@@ -45,7 +45,7 @@ pub(crate) async fn behavior(
     Ok(LoadBehavior {
         name: name.clone(),
         share: part.config.share,
-        think_time: part.config.think_time,
+        pace: part.config.pace,
         mix: part.config.mix.clone(),
         plan,
         granted: granted(tenant, base_url),

@@ -48,7 +48,9 @@ impl Notable {
                 let text = format!("plugin {} logs {level}: {}", line(plugin), line(message));
                 return (*count <= MOST_LOG_LINES).then(|| dated(event, &text));
             }
-            Fact::PhaseStarted { phase, users } => format!("phase {}: {users} users", line(phase)),
+            Fact::PhaseStarted { phase, users, rate } => {
+                format!("phase {}: {}", line(phase), figures::load(*users, *rate))
+            }
             Fact::LoadEnded => "load ended".to_owned(),
             Fact::Instance(change) => match change.change {
                 InstanceEvent::OomKilled => {
@@ -195,6 +197,14 @@ mod tests {
         let mut notable = Notable::default();
         let lines: Vec<String> = fixtures::run().iter().filter_map(|event| notable.line(event)).collect();
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn an_open_phase_says_its_rate() {
+        let mut notable = Notable::default();
+        let fact = Fact::PhaseStarted { phase: "rise".to_owned(), users: 50, rate: Some(100.0) };
+        let line = notable.line(&Event { at: 0, fact }).expect("it is worth a line");
+        assert!(line.ends_with("phase rise: 100/s"), "{line}");
     }
 
     #[test]

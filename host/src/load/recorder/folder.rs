@@ -50,7 +50,18 @@ struct Second {
     /// What can only be read at its end.
     users: u32,
     in_flight: u32,
+    late: u64,
+    dropped: u64,
     generator: GeneratorInterval,
+}
+
+/// Lets nobody wait for seconds that will never be told, even should the thread break down.
+struct Over(Arc<Recorder>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.told.send_replace(u64::MAX);
+    }
 }
 
 impl Folder {
@@ -71,6 +82,7 @@ impl Folder {
 
     /// Works until it is told to stop, or nobody is left to tell it.
     pub(super) fn run(&mut self, stop: &Receiver<()>) {
+        let _over = Over(self.recorder.clone());
         loop {
             let now = self.recorder.clock().now();
             let next = now - now % TICK + TICK;
@@ -115,8 +127,11 @@ impl Folder {
         self.looked = now;
         let users = self.recorder.users.load(Ordering::Relaxed);
         let in_flight = self.recorder.in_flight();
+        let late = self.recorder.late.swap(0, Ordering::Relaxed);
+        let dropped = self.recorder.dropped.swap(0, Ordering::Relaxed);
         let second = self.open.entry(self.current).or_default();
         (second.users, second.in_flight, second.generator) = (users, in_flight, generator);
+        (second.late, second.dropped) = (late, dropped);
     }
 
     /// Moves what the buffers hold to the seconds it belongs to.
@@ -160,9 +175,8 @@ impl Folder {
             second: self.oldest,
             users: second.users,
             in_flight: second.in_flight,
-            // Both belong to the open model: in a closed one nothing is started but by a free user.
-            late: 0,
-            dropped: 0,
+            late: second.late,
+            dropped: second.dropped,
             endpoints,
             stretches,
             counters: figures.counters,
@@ -172,5 +186,6 @@ impl Folder {
         };
         self.oldest += 1;
         self.recorder.stream.tell_at(self.oldest * SECOND, Fact::Interval(interval));
+        self.recorder.told.send_replace(self.oldest);
     }
 }

@@ -25,14 +25,16 @@ use std::{
     cell::Cell,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
 };
 
+use tokio::sync::watch;
+
 use crate::{
     capability::ports,
-    observe::{Clock, Endpoint, ErrorClass, Fact, Severity, Stream},
+    observe::{Clock, Endpoint, ErrorClass, Fact, Nanos, Severity, Stream},
 };
 
 use super::limits::Shortage;
@@ -56,8 +58,13 @@ pub struct Recorder {
     shards: [Shard; SHARDS],
     /// Virtual users alive.
     users: AtomicU32,
+    /// Starts that found no free user, and starts given up, since they were last told.
+    late: AtomicU64,
+    dropped: AtomicU64,
     generator: Arc<Generator>,
     findings: Findings,
+    /// All seconds before this one were told.
+    told: watch::Sender<u64>,
     /// Between [`Recorder::start`] and its end: what comes at other times has no interval.
     recording: AtomicBool,
 }
@@ -92,8 +99,11 @@ impl Recorder {
             endpoints: endpoints::Endpoints::new(stream.clone()),
             shards: Default::default(),
             users: AtomicU32::new(0),
+            late: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             generator: Arc::new(Generator::new(threads)),
             findings: Findings::new(stream.clone()),
+            told: watch::Sender::new(0),
             recording: AtomicBool::new(false),
             stream,
         }
@@ -108,6 +118,7 @@ impl Recorder {
     /// runtime that this is called on.
     pub fn start(self: &Arc<Self>) -> std::io::Result<Recording> {
         self.recording.store(true, Ordering::SeqCst);
+        self.told.send_replace(0);
         let (stop, stopped) = mpsc::channel();
         let mut folder = Folder::new(self.clone());
         let thread = std::thread::Builder::new()
@@ -115,6 +126,13 @@ impl Recorder {
             .spawn(move || folder.run(&stopped))
             .inspect_err(|_| self.recording.store(false, Ordering::SeqCst))?;
         Ok(Recording { recorder: self.clone(), stop, thread: Some(thread), ticker: self.generator.watch() })
+    }
+
+    /// Waits until the second of this moment was told, and all before it, or recording is over.
+    pub async fn told(&self, at: Nanos) {
+        let mut told = self.told.subscribe();
+        // Never an error: the sender lives as long as this does.
+        let _ = told.wait_for(|told| *told > at / 1_000_000_000).await;
     }
 
     /// The index of an endpoint, for samples. Slow: remember it.
@@ -141,6 +159,16 @@ impl Recorder {
         if self.findings.is_first(of) {
             self.finding(Severity::Warning, format!("the load generator itself {}", of.explanation()));
         }
+    }
+
+    /// Counts a start that found no free user at its moment.
+    pub fn late_start(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts starts that were given up.
+    pub fn dropped_starts(&self, count: u64) {
+        self.dropped.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Keeps the first text of each kind of failure of each endpoint for the report.

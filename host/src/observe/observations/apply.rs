@@ -46,8 +46,9 @@ impl Observations {
                     count: *count,
                 })
             }
-            Fact::PhaseStarted { phase, users } => {
-                self.phases.push(PhaseSeen { name: phase.clone(), users: *users, start: at, end: None });
+            Fact::PhaseStarted { phase, users, rate } => {
+                let (name, users, rate) = (phase.clone(), *users, *rate);
+                self.phases.push(PhaseSeen { name, users, rate, start: at, end: None });
             }
             Fact::PhaseEnded { phase } => {
                 if let Some(seen) = self.phases.iter_mut().rev().find(|seen| seen.name == *phase) {

@@ -65,6 +65,9 @@ pub struct Observations {
 pub struct PhaseSeen {
     pub name: String,
     pub users: u32,
+    /// Starts a second, where the phase was open; `users` is then the most that there might be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
     pub start: Nanos,
     /// Absent while it runs, and for good if the run was killed in it.
     pub end: Option<Nanos>,

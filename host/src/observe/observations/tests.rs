@@ -38,12 +38,12 @@ fn outside_faults_and_a_fault_make_the_whole() {
 #[test]
 fn phases_share_no_second() {
     let known = observed(&[
-        Event { at: 1_400 * MS, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1 } },
+        Event { at: 1_400 * MS, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1, rate: None } },
         Event { at: 1_400 * MS, fact: Fact::Endpoint { index: 0, endpoint: fixtures::endpoint("g", "t") } },
         interval(1, 1, vec![row(0, 1, 0, MS)]),
         interval(2, 1, vec![row(0, 1, 0, MS)]),
         Event { at: 3_500 * MS, fact: Fact::PhaseEnded { phase: "a".to_owned() } },
-        Event { at: 3_500 * MS, fact: Fact::PhaseStarted { phase: "b".to_owned(), users: 1 } },
+        Event { at: 3_500 * MS, fact: Fact::PhaseStarted { phase: "b".to_owned(), users: 1, rate: None } },
         interval(3, 1, vec![row(0, 1, 0, MS)]),
         interval(4, 1, vec![row(0, 1, 0, MS)]),
     ]);
@@ -57,7 +57,7 @@ fn phases_share_no_second() {
 #[test]
 fn what_is_not_known_yet_is_not_empty() {
     let known = observed(&[
-        Event { at: 0, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1 } },
+        Event { at: 0, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1, rate: None } },
         Event { at: 0, fact: Fact::Endpoint { index: 0, endpoint: fixtures::endpoint("g", "t") } },
         interval(0, 1, vec![row(0, 1, 0, MS)]),
         interval(2, 1, vec![row(0, 1, 0, MS)]),
@@ -107,7 +107,7 @@ fn probes_are_apart() {
 #[test]
 fn a_series_has_gaps_where_nothing_was_seen() {
     let known = observed(&[
-        Event { at: 0, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1 } },
+        Event { at: 0, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1, rate: None } },
         Event { at: 0, fact: Fact::Endpoint { index: 0, endpoint: fixtures::endpoint("g", "t") } },
         interval(0, 1, vec![row(0, 4, 0, MS)]),
         interval(3, 2, vec![row(0, 0, 2, MS)]),

@@ -2,7 +2,7 @@
 
 use super::{text::Table, titled};
 use crate::{
-    observe::{Nanos, figures},
+    observe::{Nanos, PhaseSeen, figures},
     report::{
         Summary,
         summary::{Distribution, Figures},
@@ -30,14 +30,20 @@ pub(super) fn section(summary: &Summary) -> String {
     text.push_str(columns.note());
     text.push_str(&availability(summary));
 
-    let mut phases = columns.table(&["phase", "users:", "at:", "lasted:"]);
+    let any_open = load.phases.iter().any(|row| row.phase.rate.is_some());
+    let wanted = if any_open { "load:" } else { "users:" };
+    let mut phases = columns.table(&["phase", wanted, "at:", "lasted:"]);
     let start = summary.load_started.unwrap_or(0);
+    let load_of = |phase: &PhaseSeen| match any_open {
+        true => figures::load(phase.users, phase.rate),
+        false => phase.users.to_string(),
+    };
     for row in &load.phases {
         let phase = &row.phase;
         let lasted =
             phase.end.map_or("cut off".to_owned(), |end| figures::duration(end - phase.start.min(end)));
         let at = figures::moment(phase.start.saturating_sub(start));
-        columns.row(&mut phases, [&phase.name, &phase.users.to_string(), &at, &lasted], &row.figures);
+        columns.row(&mut phases, [&phase.name, &load_of(phase), &at, &lasted], &row.figures);
     }
     text.push_str(&titled("\n### Phases", phases.to_string().trim_end()));
 
@@ -164,4 +170,31 @@ fn errors(summary: &Summary) -> String {
         text.push_str(&titled("\n### Answers by status", statuses.to_string().trim_end()));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::{Fact, fixtures};
+
+    #[test]
+    fn open_phases_say_their_rate_beside_the_users_of_closed_ones() {
+        let mut events = fixtures::run();
+        for event in &mut events {
+            if let Fact::PhaseStarted { phase, rate, .. } = &mut event.fact
+                && phase == "peak"
+            {
+                *rate = Some(40.0);
+            }
+            if let Fact::Interval(interval) = &mut event.fact {
+                (interval.late, interval.dropped) = (2, 1);
+            }
+        }
+        let page = section(&Summary::of(&fixtures::observed(&events)));
+        let row =
+            |phase: &str| page.lines().find(|line| line.starts_with(&format!("| {phase} "))).expect("a row");
+        assert!(row("light").contains(" 20 users |"), "{}", row("light"));
+        assert!(row("peak").contains(" 40/s |"), "{}", row("peak"));
+        assert!(page.contains("- starts that found no free user in time: 120; given up: 60"), "{page}");
+    }
 }
