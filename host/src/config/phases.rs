@@ -129,7 +129,7 @@ mod tests {
             @"run.toml:47:9: with 0 users, behavior `owner` does not have even one for its 10 % of the starts"
         );
         // Nobody, not even in an open phase, needs a user without a share.
-        let idle = RIGHT.replace("share = 90", "share = 100").replace("share = 10", "share = 0");
+        let idle = RIGHT.replace("share = 10\n", "share = 0\n").replace("share = 90", "share = 100");
         let options = set(&["phases.peak.rate=9/s", "phases.peak.users=1"]);
         assert!(load_text(&idle, &options).is_ok());
     }
