@@ -39,7 +39,7 @@ def assay(url, users, think, ramp="0s", duration=FOREVER):
 
 def goose(url, users, think_ms=None):
     command = [str(INSTALLED / "build/release/bench-goose"), "--host", url, "--users", str(users)]
-    command += ["--hatch-rate", str(users), "--run-time", FOREVER, "--no-telnet", "--no-websocket", "-qq"]
+    command += ["--increase-rate", str(users), "--run-time", FOREVER, "--no-telnet", "--no-websocket", "-q"]
     return Tool("Goose", command, {} if think_ms is None else {"THINK_MS": str(think_ms)})
 
 
