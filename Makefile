@@ -29,12 +29,12 @@ test: setup build guests ## Set up, build, and run every test that needs no clus
 
 bench: setup ## Measure Assay beside wrk, oha, Goose and Locust, and write docs/benchmarks.md
 	scripts/bench/setup
-	$(CARGO) build --release --package assay-host --bin host
+	$(CARGO) build --release --workspace
 	scripts/bench/run.py $(BENCH)
 
 soak: setup ## Ten minutes at full speed: does memory stay where it was? Writes docs/soak.md
 	scripts/bench/setup
-	$(CARGO) build --release --package assay-host --bin host
+	$(CARGO) build --release --workspace
 	scripts/bench/soak.py
 
 check: setup ## What a reviewer would complain about: format and lints

@@ -142,4 +142,4 @@ def measure_shop():
 def describe():
     model = re.search(r"model name\s*:\s*(.+)", pathlib.Path("/proc/cpuinfo").read_text())
     name = model[1] if model else platform.machine()
-    return f"{cores()} cores of {name}, Linux {platform.release()}"
+    return f"{cores()} cores of {name}, Linux {platform.release().split('-')[0]}"
