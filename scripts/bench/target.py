@@ -33,7 +33,11 @@ class Nginx:
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         self.url = f"http://127.0.0.1:{self.port}"
         self.asked = 0
-        machine.until("nginx answers", 10, self.answers)
+        try:
+            machine.until("nginx answers", 10, self.answers)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
