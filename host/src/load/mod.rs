@@ -56,7 +56,7 @@ use user::Role;
 
 pub use feeds::RunFeeds;
 pub use ledger::RunLedger;
-pub use limits::{Shortage, check_limits};
+pub use limits::Shortage;
 pub use mix::{Dice, TaskMix};
 pub use probe::{LoadProbe, PROBE_TASKS, Probing};
 pub use schedule::Schedule;
@@ -210,11 +210,6 @@ impl Load {
         if roles.is_empty() {
             return Err(LoadError::NoBehavior);
         }
-        let probes = probe.as_ref().map_or(0, |probe| probe.users);
-        for (severity, message) in check_limits(schedule.most_users().saturating_add(probes)) {
-            self.options.stream.tell(Fact::Finding { source: "load".to_owned(), severity, message });
-        }
-
         if !self.options.http.verify {
             let message = "the target's certificate is not verified: whoever answered may not have been it";
             let source = "load".to_owned();

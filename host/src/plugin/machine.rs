@@ -31,7 +31,7 @@ pub(crate) fn ensure_room(instances: u32) -> Result<(), MachineError> {
     if let Some(allowed) = map_limit() {
         check_maps(instances, allowed)?;
     }
-    check_files(instances, file_limit(files_for(instances)))
+    check_files(instances, file_limit())
 }
 
 fn check_maps(instances: u32, allowed: u64) -> Result<(), MachineError> {
@@ -59,11 +59,12 @@ fn map_limit() -> Option<u64> {
     std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
 }
 
-/// How many files may be open, after raising the soft limit to the hard one if it is too low.
-fn file_limit(needed: u64) -> u64 {
+/// How many files may be open, after raising the soft limit to the hard one: a user may have more than
+/// one connection.
+fn file_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let (soft, hard) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
-    if soft < needed && soft < hard {
+    if soft < hard {
         let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
         if setrlimit(Resource::Nofile, raised).is_ok() {
             return hard;
