@@ -35,26 +35,24 @@ pub fn send_all(
     requests: impl IntoIterator<Item = Request>,
     connections: u32,
 ) -> Vec<Result<Response, Error>> {
-    let mut raw = Vec::new();
-    let mut labels = Vec::new();
+    let (mut sent, mut refused) = (Vec::new(), Vec::new());
     for request in requests {
         match request.into_raw() {
             Ok(request) => {
-                labels.push(Ok(response::Expected::of(&request)));
-                raw.push(request);
+                sent.push(request);
+                refused.push(None);
             }
-            Err(error) => labels.push(Err(error)),
+            Err(error) => refused.push(Some(error)),
         }
     }
-    let mut answers = host::http::send_all(&raw, connections).into_iter();
-    labels
-        .into_iter()
-        .map(|label| {
-            let expected = label?;
-            let missing = || Err(Error::Protocol("the host answered too few".to_owned()));
-            answers.next().unwrap_or_else(missing).map(|answer| Response::new(answer, expected))
-        })
-        .collect()
+    let mut answers = host::http::send_all(&sent, connections).into_iter().zip(sent);
+    let answered = |refused: Option<Error>| {
+        refused.map_or(Ok(()), Err)?;
+        let (answer, request) =
+            answers.next().ok_or_else(|| Error::Protocol("the host answered too few".to_owned()))?;
+        answer.map(|answer| Response::new(answer, request))
+    };
+    refused.into_iter().map(answered).collect()
 }
 
 /// The value of a cookie that would be sent to the run's target.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::response::Expected;
 use super::{Error, Method, Response};
 use crate::bindings::imports::http as raw;
 use crate::clock::nanos;
@@ -167,7 +166,7 @@ impl Request {
     pub fn send(self) -> Result<Response, Error> {
         let request = self.into_raw()?;
         let answer = host::http::send(&request)?;
-        Ok(Response::new(answer, Expected::of(&request)))
+        Ok(Response::new(answer, request))
     }
 
     pub(super) fn into_raw(self) -> Result<raw::Request, Error> {

@@ -13,32 +13,28 @@ use crate::host;
 /// [`fail`](Response::fail) can still turn it into a failure.
 pub struct Response {
     raw: host::http::Response,
-    expected: Expected,
-}
-
-/// What was asked for, kept to tell whether it came.
-pub(super) struct Expected {
-    label: String,
-    status: (u16, u16),
-    body_contains: Option<String>,
-}
-
-impl Expected {
-    pub(super) fn of(request: &raw::Request) -> Expected {
-        let path = request.url.split(['?', '#']).next().unwrap_or_default();
-        let label = request.name.clone().unwrap_or_else(|| format!("{} {path}", request.method.name()));
-        match &request.expect {
-            Some(expect) => {
-                Expected { label, status: expect.status, body_contains: expect.body_contains.clone() }
-            }
-            None => Expected { label, status: (200, 399), body_contains: None },
-        }
-    }
+    /// What was asked for, kept to tell whether it came.
+    request: raw::Request,
 }
 
 impl Response {
-    pub(super) fn new(raw: host::http::Response, expected: Expected) -> Response {
-        Response { raw, expected }
+    pub(super) fn new(raw: host::http::Response, request: raw::Request) -> Response {
+        // What was sent is of no use any more.
+        Response { raw, request: raw::Request { body: raw::Body::Empty, ..request } }
+    }
+
+    /// What messages call it: the sample's name.
+    fn label(&self) -> String {
+        let path = self.request.url.split(['?', '#']).next().unwrap_or_default();
+        self.request.name.clone().unwrap_or_else(|| format!("{} {path}", self.request.method.name()))
+    }
+
+    /// The statuses, and the text in its body, that were expected of it.
+    fn expectation(&self) -> ((u16, u16), Option<&str>) {
+        match &self.request.expect {
+            Some(expect) => (expect.status, expect.body_contains.as_deref()),
+            None => ((200, 399), None),
+        }
     }
 
     /// The status code, after redirects.
@@ -74,7 +70,7 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body()).map_err(|error| {
             self.raw.fail("unexpected JSON");
-            Failure::Invalid(format!("{}: {error}", self.expected.label))
+            Failure::Invalid(format!("{}: {error}", self.label()))
         })
     }
 
@@ -89,7 +85,7 @@ impl Response {
     /// answer from the task: `return Err(page.fail("the cart is empty"))`. The first reason stays.
     pub fn fail(&self, reason: &str) -> Failure {
         self.raw.fail(reason);
-        Failure::Other(format!("{}: {reason}", self.expected.label))
+        Failure::Other(format!("{}: {reason}", self.label()))
     }
 
     /// Goes on if this holds, else [`fail`](Response::fail)s.
@@ -103,9 +99,8 @@ impl Response {
 
     /// Is it what the request expected, by default a status from 200 to 399?
     pub fn is_expected(&self) -> bool {
-        let (low, high) = self.expected.status;
-        (low..=high).contains(&self.status())
-            && self.expected.body_contains.as_ref().is_none_or(|text| self.text().contains(text))
+        let ((low, high), text) = self.expectation();
+        (low..=high).contains(&self.status()) && text.is_none_or(|text| self.text().contains(text))
     }
 
     /// The answer itself if it [is expected](Response::is_expected).
@@ -117,10 +112,10 @@ impl Response {
         if self.is_expected() {
             return Ok(self);
         }
-        let Expected { label, status: (low, high), body_contains } = &self.expected;
-        let status = self.status();
-        Err(Failure::Other(match body_contains {
-            Some(text) if (*low..=*high).contains(&status) => {
+        let (label, status) = (self.label(), self.status());
+        let ((low, high), text) = self.expectation();
+        Err(Failure::Other(match text {
+            Some(text) if (low..=high).contains(&status) => {
                 format!("{label} answered {status} without the text `{text}`")
             }
             _ => format!("{label} answered {status}, expected {low} to {high}"),
@@ -135,6 +130,6 @@ impl Response {
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Response({} {})", self.expected.label, self.status())
+        write!(f, "Response({} {})", self.label(), self.status())
     }
 }
