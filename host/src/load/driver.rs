@@ -76,7 +76,7 @@ impl Driver {
             stop_timeout: load.options.stop_timeout,
             troupe,
             agenda,
-            ordinals: Ordinals::of_run(roles.len()),
+            ordinals: Ordinals::among(&load.places, roles.len()),
             roles,
             clock,
             begun: clock.now(),

@@ -49,6 +49,7 @@ use agenda::{Agenda, Deals};
 use client::{Client, ClientOptions, Granted, Policy, Routes};
 use desk::Desk;
 use driver::{Driver, Troupe};
+use ordinals::Numbers;
 use persona::{PersonaFactory, Plan};
 use recorder::{Recorder, Threads};
 use scope::Tasks;
@@ -135,6 +136,8 @@ pub struct Load {
     policy: Policy,
     recorder: Arc<Recorder>,
     ledger: Arc<RunLedger>,
+    /// Of all users, those of a probe too.
+    places: Numbers,
 }
 
 impl Load {
@@ -145,7 +148,7 @@ impl Load {
             .map_err(|source| LoadError::Ledger { path: options.ledger.clone(), source })?;
         let policy = Policy::new(&options.http).map_err(LoadError::Authorities)?;
         let recorder = Arc::new(Recorder::new(options.stream.clone(), options.threads.clone()));
-        Ok(Self { base_url, policy, recorder, ledger: Arc::new(ledger), options })
+        Ok(Self { base_url, policy, recorder, ledger: Arc::new(ledger), places: Numbers::default(), options })
     }
 
     /// Where plugins' writes are recorded, and audited against.

@@ -14,8 +14,9 @@ pub(super) struct Ordinals {
     run: Numbers,
 }
 
+/// Numbers in use.
 #[derive(Debug, Clone, Default)]
-struct Numbers(Arc<Mutex<Free>>);
+pub(super) struct Numbers(Arc<Mutex<Free>>);
 
 #[derive(Debug, Default)]
 struct Free {
@@ -26,10 +27,9 @@ struct Free {
 }
 
 impl Ordinals {
-    /// For so many behaviors of one run.
-    pub(super) fn of_run(behaviors: usize) -> Vec<Self> {
-        let run = Numbers::default();
-        (0..behaviors).map(|_| Self { behavior: Numbers::default(), run: run.clone() }).collect()
+    /// For so many behaviors of the run whose places these are.
+    pub(super) fn among(places: &Numbers, behaviors: usize) -> Vec<Self> {
+        (0..behaviors).map(|_| Self { behavior: Numbers::default(), run: places.clone() }).collect()
     }
 
     pub(super) fn take(&self) -> Ordinal {
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn behaviors_count_for_themselves_and_places_for_all() {
-        let ordinals = Ordinals::of_run(2);
+        let places = Numbers::default();
+        let (ordinals, probes) = (Ordinals::among(&places, 2), Ordinals::among(&places, 1));
         let taken: Vec<_> = [0, 1, 1, 0].map(|behavior: usize| ordinals[behavior].take()).into();
         assert_eq!(taken.iter().map(Ordinal::number).collect::<Vec<_>>(), [0, 0, 1, 1]);
         assert_eq!(taken.iter().map(Ordinal::place).collect::<Vec<_>>(), [0, 1, 2, 3]);
@@ -106,5 +107,7 @@ mod tests {
         taken.remove(1);
         let next = ordinals[0].take();
         assert_eq!((next.number(), next.place()), (2, 1));
+        let probe = probes[0].take();
+        assert_eq!((probe.number(), probe.place()), (0, 4));
     }
 }
