@@ -34,9 +34,6 @@ const READY_AT_MOST: Duration = Duration::from_secs(120);
 /// How long a profile may take to be proven.
 const PROOF_AT_MOST: Duration = Duration::from_secs(10);
 
-/// Threads that talk to the target.
-const TARGET_THREADS: usize = 2;
-
 /// The name under which a profile is journaled and told. No fault can have it: names have no brackets.
 pub(super) const PROFILE: &str = "(profile)";
 
@@ -181,7 +178,7 @@ impl Run {
         if let Err(error) = ready {
             return (RunOutcome::NotReady, error.to_string());
         }
-        let network = match TargetNetwork::enter(environment.enter_network(), TARGET_THREADS) {
+        let network = match TargetNetwork::enter(environment.enter_network()) {
             Ok(network) => network,
             Err(error) => {
                 return (RunOutcome::NotReady, format!("the target's network cannot be entered: {error}"));

@@ -8,6 +8,7 @@
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
+    thread::available_parallelism,
 };
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -23,8 +24,14 @@ pub(crate) struct TargetNetwork {
 }
 
 impl TargetNetwork {
-    /// Starts `threads` threads inside the network, or says why they could not enter it.
-    pub(crate) fn enter(enter: EnterNetwork, threads: usize) -> io::Result<Self> {
+    /// Starts one thread for each processor that this process may use inside the network, or says why
+    /// they could not enter it.
+    pub(crate) fn enter(enter: EnterNetwork) -> io::Result<Self> {
+        // More than that would take turns, and wake each other for it.
+        Self::with(enter, available_parallelism().map_or(1, usize::from))
+    }
+
+    fn with(enter: EnterNetwork, threads: usize) -> io::Result<Self> {
         // A thread cannot refuse to start, so what went wrong is asked for afterwards.
         let failure: Arc<Mutex<Option<io::Error>>> = Arc::default();
         let (noted, carriers) = (failure.clone(), Threads::default());
@@ -104,7 +111,7 @@ mod tests {
             count.fetch_add(1, Ordering::SeqCst);
             Ok(())
         });
-        let network = TargetNetwork::enter(enter, 2).expect("enters");
+        let network = TargetNetwork::with(enter, 2).expect("enters");
         assert!(entered.load(Ordering::SeqCst) >= 2);
         drop(network);
     }
@@ -112,7 +119,7 @@ mod tests {
     #[test]
     fn a_network_that_cannot_be_entered_is_an_error() {
         let enter: EnterNetwork = Arc::new(|| Err(io::Error::other("no such network")));
-        let error = TargetNetwork::enter(enter, 1).expect_err("cannot enter");
+        let error = TargetNetwork::with(enter, 1).expect_err("cannot enter");
         assert_eq!(error.to_string(), "no such network");
     }
 }
