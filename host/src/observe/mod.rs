@@ -6,6 +6,7 @@
 //!
 //! This room depends on no other.
 
+mod alarm;
 mod clock;
 mod event;
 pub mod figures;
@@ -20,6 +21,7 @@ mod outcome;
 mod run_dir;
 mod stream;
 
+pub(crate) use alarm::Alarm;
 pub use clock::{Clock, Nanos, nanos};
 pub use event::*;
 pub use interval::*;

@@ -1,6 +1,9 @@
 //! One instance, and the one way to call it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use assay_bindings::imports::types::{ConfigError, Failure};
 use futures::future::BoxFuture;
@@ -11,7 +14,7 @@ use super::{
     call::{cut_failure, diagnose, no_room},
     text::cut,
 };
-use crate::observe::PluginFailureKind;
+use crate::observe::{Alarm, PluginFailureKind};
 
 /// State of a store: the sandbox that each has, and what its world needs besides.
 pub trait Hosted: Send + 'static {
@@ -28,6 +31,8 @@ pub struct Guest<Exports, Host: Hosted> {
     /// No call was broken off so far. After a trap a component cannot be entered again, and a
     /// future that was dropped amid a call leaves it in the middle of something.
     whole: bool,
+    /// Bounds its calls.
+    alarm: Alarm,
 }
 
 impl<Exports, Host: Hosted> Guest<Exports, Host> {
@@ -48,15 +53,16 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         let limits = store.data_mut().sandbox().limits().clone();
         store.set_hostcall_fuel(usize::try_from(limits.host_call_data).unwrap_or(usize::MAX));
         let timeout = limits.call_timeout;
-        begin(&mut store, timeout);
-        let answer = tokio::time::timeout(timeout, instantiate(&mut store)).await;
-        if let Ok(Err(error)) = &answer
+        let until = begin(&mut store, timeout);
+        let mut alarm = Alarm::default();
+        let answer = alarm.bound(until, instantiate(&mut store)).await;
+        if let Some(Err(error)) = &answer
             && let Some(because) = no_room(error)
         {
             return Err(CallError::NoRoom(because));
         }
         match settle(&mut store, "instantiate", timeout, answer) {
-            Ok(exports) => Ok(Self { exports, store, whole: true }),
+            Ok(exports) => Ok(Self { exports, store, whole: true, alarm }),
             Err(error) => Err(error),
         }
     }
@@ -83,8 +89,8 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         }
         self.whole = false;
         let timeout = self.store.data_mut().sandbox().limits().call_timeout;
-        begin(&mut self.store, timeout);
-        let answer = tokio::time::timeout(timeout, export(&self.exports, &mut self.store)).await;
+        let until = begin(&mut self.store, timeout);
+        let answer = self.alarm.bound(until, export(&self.exports, &mut self.store)).await;
         let answer = settle(&mut self.store, name, timeout, answer)?;
         self.whole = true;
         Ok(answer)
@@ -135,24 +141,25 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
     }
 }
 
-fn begin<Host: Hosted>(store: &mut Store<Host>, timeout: Duration) {
-    store.data_mut().sandbox().begin(timeout);
+/// Answers until when the call must have returned.
+fn begin<Host: Hosted>(store: &mut Store<Host>, timeout: Duration) -> Instant {
     // Epochs went on while the instance was idle; the deadline is set anew for each call.
     store.set_epoch_deadline(1);
+    store.data_mut().sandbox().begin(timeout)
 }
 
 fn settle<Host: Hosted, R>(
     store: &mut Store<Host>,
     call: &'static str,
     timeout: Duration,
-    answer: Result<wasmtime::Result<R>, tokio::time::error::Elapsed>,
+    answer: Option<wasmtime::Result<R>>,
 ) -> Result<R, CallError> {
     store.data_mut().returned();
     let sandbox = store.data_mut().sandbox();
     let (kind, message) = match answer {
-        Ok(Ok(answer)) => return Ok(answer),
-        Ok(Err(error)) => diagnose(&error, sandbox),
-        Err(_) => (PluginFailureKind::TimedOut, format!("it may take {timeout:?}")),
+        Some(Ok(answer)) => return Ok(answer),
+        Some(Err(error)) => diagnose(&error, sandbox),
+        None => (PluginFailureKind::TimedOut, format!("it may take {timeout:?}")),
     };
     let voice = Arc::clone(sandbox.tenant().voice());
     voice.failed(call, kind, &message);

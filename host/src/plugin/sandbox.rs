@@ -1,6 +1,9 @@
 //! What every store holds, whatever its world: limits, and what the instance did with them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use assay_bindings::imports::log;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
@@ -100,12 +103,13 @@ impl Sandbox {
     }
 
     /// Begins an export that may take that long.
-    pub(crate) fn begin(&mut self, timeout: Duration) {
+    pub(crate) fn begin(&mut self, timeout: Duration) -> Instant {
         self.busy = 0;
         self.deadline = self.clock().now().saturating_add(nanos(timeout));
         self.refused = None;
         self.panic = None;
         self.output.begin();
+        self.clock().instant(self.deadline)
     }
 
     /// A tick passed while the guest computed. Has it computed too long? It yields at every tick, so
