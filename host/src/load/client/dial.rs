@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -32,13 +32,17 @@ pub(super) async fn dial(origin: &Origin, tls: &Arc<ClientConfig>) -> Result<Wir
     if !origin.tls {
         return connect(origin).await.map(Wire::plain);
     }
-    // On a task of its own: requests run on the stack of the plugin's fiber, and a handshake may
-    // need more than is left there.
-    let (origin, tls) = (origin.clone(), tls.clone());
-    let shaking = tokio::spawn(async move { shake_hands(&origin, tls).await });
-    AbortOnDropHandle::new(shaking).await.unwrap_or_else(|error| {
+    let shaking = AbortOnDropHandle::new(begin_shaking(origin.clone(), tls.clone()));
+    shaking.await.unwrap_or_else(|error| {
         Err(Failure::new(ErrorClass::Tls, format!("the TLS handshake broke down: {error}")))
     })
+}
+
+/// On a task of its own: requests run on the stack of the plugin's fiber, and a handshake may need
+/// more than is left there.
+#[inline(never)]
+fn begin_shaking(origin: Origin, tls: Arc<ClientConfig>) -> JoinHandle<Result<Wire, Failure>> {
+    tokio::spawn(async move { shake_hands(&origin, tls).await })
 }
 
 async fn shake_hands(origin: &Origin, tls: Arc<ClientConfig>) -> Result<Wire, Failure> {

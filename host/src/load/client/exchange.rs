@@ -3,22 +3,53 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, USER_AGENT},
+};
 
 use super::{
     body,
-    dial::Origin,
     failure::Failure,
     policy::Policy,
     pool::{Connection, Pool, Watch},
+    route::Route,
     wire::Traffic,
 };
 
-/// Largest head of an answer, and the most that is buffered of an HTTP/1.1 connection.
+/// Largest head of an answer.
 pub(super) const HEAD: usize = 64 << 10;
 
-/// A request as HTTP/1.1 has it: with a `host` header, and a path in place of a URL.
-pub(super) type Message = Request<Bytes>;
+/// What every request says unless the plugin says it otherwise.
+static DEFAULTS: [(HeaderName, HeaderValue); 3] = [
+    (USER_AGENT, HeaderValue::from_static(concat!("assay/", env!("CARGO_PKG_VERSION")))),
+    (ACCEPT, HeaderValue::from_static("*/*")),
+    (ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate")),
+];
+
+/// A request, in no version's form yet.
+pub(super) struct Message<'a> {
+    pub method: &'a Method,
+    pub route: &'a Route,
+    /// The plugin's own.
+    pub own: &'a [(HeaderName, HeaderValue)],
+    /// The jar's.
+    pub cookies: Option<HeaderValue>,
+    pub body: &'a Bytes,
+}
+
+impl Message<'_> {
+    /// The plugin's headers, and the host's where the plugin gave none of that name; none that says
+    /// how long the body is.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let own = self.own.iter().map(|(name, value)| (name, value));
+        let host = std::iter::once((&HOST, &self.route.host));
+        let defaults = host.chain(DEFAULTS.iter().map(|(name, value)| (name, value)));
+        let defaults = defaults.filter(|(name, _)| self.own.iter().all(|(own, _)| own != *name));
+        // What the plugin gave itself goes along, in a header of its own.
+        own.chain(defaults).chain(self.cookies.iter().map(|cookies| (&COOKIE, cookies)))
+    }
+}
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -45,7 +76,6 @@ impl From<Failure> for Broken {
 
 /// What an exchange needs beside its request.
 pub(super) struct Terms<'a> {
-    pub origin: &'a Origin,
     pub policy: &'a Policy,
     pub connect_timeout: Duration,
     /// Most bytes of a body, packed and unpacked.
@@ -85,18 +115,19 @@ impl Meter {
 /// the peer cannot have acted on it, else only if it is idempotent.
 pub(super) async fn exchange(
     pool: &Pool,
-    message: impl Fn() -> Message,
+    message: &Message<'_>,
     terms: &Terms<'_>,
     meter: &mut Meter,
 ) -> Result<Answer, Failure> {
-    let mut kept = pool.take(terms.origin).await;
+    let origin = &message.route.origin;
+    let mut kept = pool.take(origin).await;
     let mut repeated = false;
     loop {
         let (connection, used) = match kept.take() {
             Some(connection) => (connection, true),
-            None => pool.open(terms.origin, terms.policy, terms.connect_timeout).await?,
+            None => pool.open(origin, terms.policy, terms.connect_timeout).await?,
         };
-        match attempt(pool, connection, message(), terms, meter).await {
+        match attempt(pool, connection, message, terms, meter).await {
             Ok(answer) => return Ok(answer),
             Err(broken) if used && !repeated && (broken.unsent || broken.unanswered && terms.idempotent) => {
                 repeated = true;
@@ -109,7 +140,7 @@ pub(super) async fn exchange(
 async fn attempt(
     pool: &Pool,
     mut connection: Connection,
-    message: Message,
+    message: &Message<'_>,
     terms: &Terms<'_>,
     meter: &mut Meter,
 ) -> Result<Answer, Broken> {
@@ -128,7 +159,7 @@ async fn attempt(
             return Err(broken);
         }
     };
-    pool.give_back(connection, terms.policy).await;
+    pool.give_back(connection);
     let body = body::unpack(&answer.headers, answer.body, terms.body_limit)?;
     Ok(Answer { body, ..answer })
 }

@@ -1,6 +1,6 @@
 //! Why a request has no answer, in the classes that reports know.
 
-use std::{error::Error, io};
+use std::io;
 
 use crate::{load::limits::Shortage, observe::ErrorClass};
 use assay_bindings::imports::http;
@@ -46,30 +46,15 @@ impl Failure {
         }
     }
 
-    /// Of an exchange on an HTTP/1.1 connection.
-    pub(super) fn exchanging(place: &str, error: &hyper::Error) -> Self {
-        let class = if error.is_parse() {
-            ErrorClass::Protocol
-        } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-            ErrorClass::Reset
-        } else {
-            match cause::<io::Error>(error).map(io::Error::kind) {
-                // What the parsers of chunks and lengths answer with.
-                Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => ErrorClass::Protocol,
-                Some(_) => ErrorClass::Reset,
-                None => ErrorClass::Protocol,
-            }
-        };
-        // The library's text names only the outermost circumstance.
-        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self::new(class, format!("{place}: {error}{cause}"))
+    /// Of reading from an HTTP/1.1 connection.
+    pub(super) fn exchanging(place: &str, error: &io::Error) -> Self {
+        Self::new(broken(error.kind()), format!("{place}: {error}"))
     }
 
     /// Of an exchange on an HTTP/2 connection.
     pub(super) fn multiplexing(place: &str, error: &h2::Error) -> Self {
         let class = match error.get_io().map(io::Error::kind) {
-            Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => ErrorClass::Protocol,
-            Some(_) => ErrorClass::Reset,
+            Some(kind) => broken(kind),
             // The peer took back the stream, or the connection; all else was noticed here.
             None if error.is_remote() => ErrorClass::Reset,
             None => ErrorClass::Protocol,
@@ -95,14 +80,10 @@ impl Failure {
     }
 }
 
-/// The first cause of that type.
-fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(wanted) = error.downcast_ref() {
-            return Some(wanted);
-        }
-        next = error.source();
+/// A connection that broke: what came over it made no sense, or nothing came any more.
+fn broken(kind: io::ErrorKind) -> ErrorClass {
+    match kind {
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => ErrorClass::Protocol,
+        _ => ErrorClass::Reset,
     }
-    None
 }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use h2::{
     RecvStream,
     client::{Builder, Connection, SendRequest},
@@ -21,7 +22,7 @@ use h2::{
 use http::{
     HeaderMap, HeaderName, Request, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, HOST},
-    uri::{Authority, Scheme},
+    uri::{self, Authority, Scheme},
 };
 
 use crate::observe::ErrorClass;
@@ -55,18 +56,21 @@ pub(super) struct Session {
 pub(super) struct Driver(Box<Connection<Wire, Bytes>>);
 
 /// Begins to speak HTTP/2; what the peer says to that comes with the first request.
-pub(super) async fn begin(origin: Origin, wire: Wire) -> Result<(Session, Driver), Failure> {
-    let traffic = wire.traffic();
-    let (sender, connection) = Builder::new()
-        .enable_push(false)
-        .max_header_list_size(HEAD as u32)
-        .initial_window_size(WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .handshake(wire)
-        .await
-        .map_err(|error| Failure::multiplexing(&origin.place(), &error))?;
-    let session = Session { origin: Arc::new(origin), sender, traffic };
-    Ok((session, Driver(Box::new(connection))))
+#[inline(never)]
+pub(super) fn begin(origin: Origin, wire: Wire) -> BoxFuture<'static, Result<(Session, Driver), Failure>> {
+    Box::pin(async move {
+        let traffic = wire.traffic().clone();
+        let (sender, connection) = Builder::new()
+            .enable_push(false)
+            .max_header_list_size(HEAD as u32)
+            .initial_window_size(WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .handshake(wire)
+            .await
+            .map_err(|error| Failure::multiplexing(&origin.place(), &error))?;
+        let session = Session { origin: Arc::new(origin), sender, traffic };
+        Ok((session, Driver(Box::new(connection))))
+    })
 }
 
 impl Driver {
@@ -93,13 +97,22 @@ impl Session {
 
     /// Sends a request and reads its answer to the end, up to `limit` bytes of body, while somebody
     /// else drives the connection.
-    pub(super) async fn exchange(&mut self, message: Message, limit: u64) -> Result<Answer, Broken> {
+    #[inline(never)]
+    pub(super) fn exchange<'a>(
+        &'a mut self,
+        message: &'a Message<'_>,
+        limit: u64,
+    ) -> BoxFuture<'a, Result<Answer, Broken>> {
+        Box::pin(self.ask(message, limit))
+    }
+
+    async fn ask(&mut self, message: &Message<'_>, limit: u64) -> Result<Answer, Broken> {
         let broken = |unsent: bool, error: &h2::Error| Broken {
             failure: Failure::multiplexing(&self.origin.place(), error),
             unanswered: error.is_io() || error.is_go_away() && error.is_remote(),
             unsent: unsent || was_refused(error),
         };
-        let (head, body) = self.address(message)?;
+        let (head, body) = (self.address(message)?, message.body.clone());
         let (answer, mut sending) =
             self.sender.send_request(head, body.is_empty()).map_err(|error| broken(true, &error))?;
         if !body.is_empty() {
@@ -127,25 +140,27 @@ impl Session {
     }
 
     /// The message as HTTP/2 has it: with the whole address in place of the `host` header.
-    fn address(&self, message: Message) -> Result<(Request<()>, Bytes), Failure> {
-        let (mut head, body) = message.into_parts();
-        let host = head.headers.remove(HOST);
-        let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-        let mut uri = std::mem::take(&mut head.uri).into_parts();
+    fn address(&self, message: &Message<'_>) -> Result<Request<()>, Failure> {
+        let mut head = Request::new(());
+        *head.version_mut() = Version::HTTP_2;
+        *head.method_mut() = message.method.clone();
+        let headers = head.headers_mut();
+        for (name, value) in message.headers().filter(|(name, _)| !HOP_BY_HOP.contains(name)) {
+            headers.append(name, value.clone());
+        }
+        if !message.body.is_empty() {
+            headers.insert(CONTENT_LENGTH, message.body.len().into());
+        }
+        let host = headers.remove(HOST);
+        let mut uri = uri::Parts::default();
+        uri.path_and_query = Some(message.route.target.clone());
         uri.scheme = Some(if self.origin.tls { Scheme::HTTPS } else { Scheme::HTTP });
-        uri.authority = authority;
-        head.uri = Uri::from_parts(uri).map_err(|error| {
+        uri.authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        *head.uri_mut() = Uri::from_parts(uri).map_err(|error| {
             let because = format!("{}: this cannot be asked over HTTP/2: {error}", self.origin.place());
             Failure::new(ErrorClass::Protocol, because)
         })?;
-        head.version = Version::HTTP_2;
-        for name in HOP_BY_HOP {
-            head.headers.remove(name);
-        }
-        if !body.is_empty() {
-            head.headers.insert(CONTENT_LENGTH, body.len().into());
-        }
-        Ok((Request::from_parts(head, ()), body))
+        Ok(head)
     }
 }
 

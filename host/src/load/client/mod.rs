@@ -27,22 +27,21 @@ mod route;
 mod wire;
 
 use std::{
+    future::ready,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use assay_bindings::{Response, imports::http as wit};
 use futures::{StreamExt, future::BoxFuture, stream};
-use http::{
-    HeaderMap, HeaderValue, Request, StatusCode,
-    header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, SET_COOKIE, USER_AGENT},
-};
+use http::{HeaderMap, HeaderValue, StatusCode, header::SET_COOKIE};
 use url::{Position, Url};
 
 use crate::{
     capability::ports::Browser,
     config::ConnectionReuse,
-    observe::{Clock, ErrorClass, Nanos},
+    observe::{Alarm, Clock, ErrorClass, Nanos},
 };
 
 use super::{
@@ -99,6 +98,8 @@ struct State {
     /// Samples that the plugin may still turn into failures, by handle.
     held: Vec<(u64, Sample)>,
     next_handle: u64,
+    /// At rest: one for each request that was ever under way at the same time.
+    alarms: Vec<Alarm>,
 }
 
 impl Client {
@@ -126,9 +127,7 @@ impl Client {
     }
 
     /// A request with all its redirects.
-    async fn journey(&self, request: wit::Request, deadline: Nanos) -> Result<Response, wit::Error> {
-        let route = self.route(&request)?;
-        let mut request = Checked::new(request, route).map_err(wit::Error::Invalid)?;
+    async fn journey(&self, mut request: Checked, deadline: Nanos) -> Result<Response, wit::Error> {
         let clock = self.options.clock;
         let deadline = deadline.min(clock.now().saturating_add(crate::observe::nanos(request.timeout)));
         let mut hop = 0;
@@ -140,13 +139,15 @@ impl Client {
             let begun = flight.as_ref().map_or_else(|| clock.now(), Flight::sent);
             let mut meter = Meter::default();
             let until = clock.instant(deadline);
-            let exchanged = tokio::time::timeout_at(until.into(), self.exchange(&request, &mut meter)).await;
+            let mut alarm = self.state().alarms.pop().unwrap_or_default();
+            let exchanged = alarm.bound(until, pin!(self.exchange(&request, &mut meter))).await;
+            self.state().alarms.push(alarm);
             let (sent, received) = meter.count();
             let landing = Landing { bytes_sent: sent, bytes_received: received, ..Landing::default() };
             let answer = match exchanged {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(failure)) => return Err(self.failed(flight, landing, failure)),
-                Err(_) => {
+                Some(Ok(answer)) => answer,
+                Some(Err(failure)) => return Err(self.failed(flight, landing, failure)),
+                None => {
                     let waited = Duration::from_nanos(clock.now().saturating_sub(begun));
                     let because =
                         format!("{}: no whole answer after {waited:.1?}", request.route.origin.place());
@@ -193,6 +194,12 @@ impl Client {
         }
     }
 
+    /// A request that may be sent, ready to be.
+    fn check(&self, request: wit::Request) -> Result<Checked, wit::Error> {
+        let route = self.route(&request)?;
+        Checked::new(request, route).map_err(wit::Error::Invalid)
+    }
+
     /// Where a request goes, if it may.
     fn route(&self, request: &wit::Request) -> Result<Arc<Route>, wit::Error> {
         self.options.routes.find(&request.url, || {
@@ -204,41 +211,25 @@ impl Client {
 
     /// One hop.
     async fn exchange(&self, request: &Checked, meter: &mut Meter) -> Result<Answer, Failure> {
+        let message = Message {
+            method: &request.method,
+            route: &request.route,
+            own: &request.headers,
+            cookies: self.cookies(&request.route.url),
+            body: &request.body,
+        };
         let terms = Terms {
-            origin: &request.route.origin,
             policy: &self.options.policy,
             connect_timeout: request.connect_timeout,
             body_limit: self.options.body_limit,
             idempotent: request.method.is_idempotent(),
         };
-        exchange::exchange(&self.pool, || self.message(request), &terms, meter).await
+        exchange::exchange(&self.pool, &message, &terms, meter).await
     }
 
-    /// The request as it goes over the wire: the plugin's headers, and the host's own where the
-    /// plugin gave none of that name.
-    fn message(&self, request: &Checked) -> Message {
-        let mut message = Request::new(request.body.clone());
-        *message.method_mut() = request.method.clone();
-        *message.uri_mut() = request.route.target.clone();
-        let headers = message.headers_mut();
-        headers.reserve(request.headers.len() + 5);
-        for (name, value) in &request.headers {
-            headers.append(name, value.clone());
-        }
-        let mut default = |name: http::HeaderName, value: HeaderValue| {
-            headers.entry(name).or_insert(value);
-        };
-        default(HOST, request.route.host.clone());
-        default(USER_AGENT, HeaderValue::from_static(concat!("assay/", env!("CARGO_PKG_VERSION"))));
-        default(ACCEPT, HeaderValue::from_static("*/*"));
-        default(ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
-        if let Some(cookies) = self.state().cookies.header(&request.route.url)
-            && let Ok(cookies) = HeaderValue::from_maybe_shared(bytes::Bytes::from(cookies))
-        {
-            // What the plugin gave itself goes along, in a header of its own.
-            headers.append(COOKIE, cookies);
-        }
-        message
+    fn cookies(&self, url: &Url) -> Option<HeaderValue> {
+        let cookies = self.state().cookies.header(url)?;
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(cookies)).ok()
     }
 
     fn keep_cookies(&self, headers: &HeaderMap, url: &Url) {
@@ -278,7 +269,12 @@ impl Browser for Client {
         request: wit::Request,
         deadline: Nanos,
     ) -> BoxFuture<'a, Result<Response, wit::Error>> {
-        Box::pin(self.pool.drive(self.journey(request, deadline)))
+        match self.check(request) {
+            Ok(request) => {
+                Box::pin(async move { self.pool.drive(pin!(self.journey(request, deadline))).await })
+            }
+            Err(error) => Box::pin(ready(Err(error))),
+        }
     }
 
     fn send_all<'a>(
@@ -294,15 +290,19 @@ impl Browser for Client {
                 requests.len()
             );
             let answers = requests.iter().map(|_| Err(wit::Error::Invalid(because.clone()))).collect();
-            return Box::pin(std::future::ready(answers));
+            return Box::pin(ready(answers));
         }
         let client = &*self;
         let journeys: Vec<BoxFuture<'a, _>> = requests
             .into_iter()
-            .map(|request| Box::pin(client.journey(request, deadline)) as BoxFuture<'a, _>)
+            .map(|request| match client.check(request) {
+                Ok(request) => Box::pin(client.journey(request, deadline)) as BoxFuture<'a, _>,
+                Err(error) => Box::pin(ready(Err(error))),
+            })
             .collect();
         // Over HTTP/2 all share one connection, and so many requests are under way on it at a time.
-        Box::pin(client.pool.drive(stream::iter(journeys).buffered(connections as usize).collect()))
+        let answers = stream::iter(journeys).buffered(connections as usize).collect();
+        Box::pin(async move { client.pool.drive(pin!(answers)).await })
     }
 
     fn fail(&mut self, sample: u64, reason: &str) {

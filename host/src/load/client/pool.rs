@@ -2,11 +2,13 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::pin,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
+
+use futures::future::BoxFuture;
 
 use crate::{
     config::{ConnectionReuse, HttpVersion},
@@ -24,12 +26,13 @@ use super::{
     wire::Traffic,
 };
 
-/// A connection at the disposal of one request.
+/// A connection at the disposal of one request. In a box, because it is moved about, and is part of
+/// the state of every request under way.
 pub(super) enum Connection {
     /// Nobody else uses it meanwhile.
-    Http1(Http1),
+    Http1(Box<Http1>),
     /// Others may use it as well.
-    Http2(Session),
+    Http2(Box<Session>),
 }
 
 impl Connection {
@@ -40,11 +43,10 @@ impl Connection {
         }
     }
 
-    pub(super) async fn exchange(&mut self, message: Message, limit: u64) -> Result<Answer, Broken> {
+    pub(super) async fn exchange(&mut self, message: &Message<'_>, limit: u64) -> Result<Answer, Broken> {
         match self {
             Self::Http1(connection) => connection.exchange(message, limit).await,
-            // In a box, because the future of the other kind is small and made more often.
-            Self::Http2(session) => Box::pin(session.exchange(message, limit)).await,
+            Self::Http2(session) => session.exchange(message, limit).await,
         }
     }
 }
@@ -59,7 +61,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Kept {
-    idle: Vec<Http1>,
+    idle: Vec<Box<Http1>>,
     multiplexed: Vec<Multiplexed>,
     /// Origins that were asked for HTTP/2 and speak 1.1.
     simple: Vec<Origin>,
@@ -78,13 +80,14 @@ impl Pool {
     }
 
     /// Waits for something that may need HTTP/2 connections to be driven. Must be around all that
-    /// uses this pool.
-    pub(super) async fn drive<F: Future>(&self, wanted: F) -> F::Output {
-        let mut wanted = pin!(wanted);
+    /// uses this pool. What is waited for is pinned by the caller: moved in here, it would take its
+    /// room twice.
+    pub(super) async fn drive<F: Future + Unpin>(&self, mut wanted: F) -> F::Output {
         poll_fn(|cx| {
-            let output = wanted.as_mut().poll(cx);
+            let output = Pin::new(&mut wanted).poll(cx);
             // After the end as well, so that the peer hears at once what was taken back.
-            if self.poll_drivers(cx) && output.is_pending() { wanted.as_mut().poll(cx) } else { output }
+            let again = self.poll_drivers(cx) && output.is_pending();
+            if again { Pin::new(&mut wanted).poll(cx) } else { output }
         })
         .await
     }
@@ -123,13 +126,17 @@ impl Pool {
 
     /// Opens a connection within `at_most`, or takes one that was opened meanwhile. Answers whether
     /// it has been used before.
-    pub(super) async fn open(
-        &self,
-        origin: &Origin,
-        policy: &Policy,
+    ///
+    /// In a box of a function's own, as is whatever is large and seldom needed: neither the state of
+    /// every request nor the stack of every fiber shall have room for it.
+    #[inline(never)]
+    pub(super) fn open<'a>(
+        &'a self,
+        origin: &'a Origin,
+        policy: &'a Policy,
         at_most: Duration,
-    ) -> Result<(Connection, bool), Failure> {
-        let opening = async {
+    ) -> BoxFuture<'a, Result<(Connection, bool), Failure>> {
+        let opening = async move {
             // What others may be able to share is not opened twice at a time.
             let mut turn = None;
             if self.may_be_shared(origin, policy) {
@@ -142,10 +149,11 @@ impl Pool {
             turn.take_if(|_| !self.may_be_shared(origin, policy));
             self.open_another(origin, policy).await.map(|connection| (connection, false))
         };
-        // In a box: it is large, seldom made, and would be carried around with every request.
-        tokio::time::timeout(at_most, Box::pin(opening)).await.unwrap_or_else(|_| {
-            let because = format!("{}: no connection after {at_most:?}", origin.place());
-            Err(Failure::new(ErrorClass::ConnectTimeout, because))
+        Box::pin(async move {
+            tokio::time::timeout(at_most, opening).await.unwrap_or_else(|_| {
+                let because = format!("{}: no connection after {at_most:?}", origin.place());
+                Err(Failure::new(ErrorClass::ConnectTimeout, because))
+            })
         })
     }
 
@@ -170,19 +178,17 @@ impl Pool {
             if policy.version == HttpVersion::Auto && origin.tls {
                 self.kept().remember_as_simple(origin);
             }
-            return Http1::begin(origin.clone(), wire, once).await.map(Connection::Http1);
+            return Ok(Connection::Http1(Box::new(Http1::new(origin.clone(), wire, once))));
         }
         let (session, driver) = http2::begin(origin.clone(), wire).await?;
         self.kept().add(Multiplexed { session: (!once).then(|| session.clone()), driver });
-        Ok(Connection::Http2(session))
+        Ok(Connection::Http2(Box::new(session)))
     }
 
     /// Takes back a connection whose exchange went well.
-    pub(super) async fn give_back(&self, connection: Connection, policy: &Policy) {
-        let Connection::Http1(mut connection) = connection else { return };
-        // Asked right away, so that a connection that the peer closes is closed here too, and does
-        // not hold a descriptor while the user thinks.
-        if policy.reuse == ConnectionReuse::Never || !connection.is_ready().await {
+    pub(super) fn give_back(&self, connection: Connection) {
+        let Connection::Http1(connection) = connection else { return };
+        if !connection.rests() {
             return;
         }
         let mut kept = self.kept();
@@ -212,7 +218,7 @@ impl Kept {
             return Some(Connection::Http1(self.idle.swap_remove(place)));
         }
         let mut sessions = self.multiplexed.iter().filter_map(|connection| connection.session.as_ref());
-        sessions.find(|session| *session.origin == *origin).cloned().map(Connection::Http2)
+        sessions.find(|session| *session.origin == *origin).cloned().map(Box::new).map(Connection::Http2)
     }
 
     fn add(&mut self, connection: Multiplexed) {
@@ -238,7 +244,7 @@ impl Kept {
 /// up, and if nothing at all came meanwhile, others shall not wait in vain as well.
 pub(super) struct Watch<'a> {
     pool: &'a Pool,
-    session: Option<Session>,
+    session: Option<Box<Session>>,
     received: u64,
 }
 

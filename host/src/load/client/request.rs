@@ -44,7 +44,7 @@ pub(super) struct Checked {
 
 impl Checked {
     pub(super) fn new(request: wit::Request, route: Arc<Route>) -> Result<Self, String> {
-        let mut headers = Vec::with_capacity(request.headers.len() + 1);
+        let mut headers = Vec::with_capacity(request.headers.len());
         for (name, value) in &request.headers {
             headers.push(header(name, value)?);
         }

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, uri::PathAndQuery};
 use url::{Position, Url};
 
 use super::dial::Origin;
@@ -23,7 +23,7 @@ pub(super) struct Route {
     pub url: Url,
     pub origin: Origin,
     /// Path and query, as they go over the wire.
-    pub target: Uri,
+    pub target: PathAndQuery,
     /// The `host` header.
     pub host: HeaderValue,
     /// Method and path, for the method that came first: mostly there is no other.

@@ -16,9 +16,9 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// How much went over a connection so far. Shared, because the HTTP library owns the connection;
-/// but only by what belongs to one user, and so to one task, which is why adding to a number need
-/// not be one step.
+/// How much went over a connection so far. Shared with whoever counts, also after the connection is
+/// gone; but only by what belongs to one user, and so to one task, which is why adding to a number
+/// need not be one step.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     sent: AtomicU64,
@@ -71,8 +71,8 @@ impl Wire {
         Self { stream: Stream::Tls(Box::new(stream)), traffic: Arc::default() }
     }
 
-    pub(super) fn traffic(&self) -> Arc<Traffic> {
-        self.traffic.clone()
+    pub(super) fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
     }
 
     /// Did the peer agree, while shaking hands, to speak HTTP/2?

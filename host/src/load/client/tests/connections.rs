@@ -106,3 +106,33 @@ async fn connections_are_kept_as_long_as_the_config_says() {
         assert!(got.iter().all(|got| got.headers.contains("connection: close") == closes), "{reuse:?}");
     }
 }
+
+#[tokio::test]
+async fn a_peer_may_answer_without_reading_the_whole_request() {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    // Too little for the request's body to fit in.
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let listener = socket.listen(8).expect("it listens");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let server = tokio::spawn(async move {
+        let mut open = Vec::new();
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().await.expect("the client connects");
+            let read = stream.read(&mut [0; 1024]).await.expect("the head");
+            stream
+                .write_all(&answer(413, "connection: close\r\n", "too much"))
+                .await
+                .expect("the client reads");
+            open.push((stream, read));
+        }
+        open.len()
+    });
+    let mut bench = Bench::new(&url);
+    for _ in 0..2 {
+        let body = wit::Body::Bytes(vec![b'x'; 1 << 20]);
+        let response = bench.send(wit::Request { body, ..request(wit::Method::Post, "/") }).await;
+        assert_eq!(response.expect("an answer").status, 413);
+    }
+    assert_eq!(server.await.expect("it does not panic"), 2);
+}
