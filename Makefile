@@ -15,10 +15,10 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test setup build rootfs bench soak check guests clean
+.PHONY: help run test test-kubernetes setup build rootfs bench soak check guests clean
 
 help: ## Say what can be made
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 run: setup build ## Set up, build, and run the main job in the lab: 55 minutes of phases in under three
 	$(SUDO) $(HOST) run config/vps-6gb.toml --time-scale 20
@@ -26,6 +26,12 @@ run: setup build ## Set up, build, and run the main job in the lab: 55 minutes o
 test: setup build guests ## Set up, build, and run every test that needs no cluster
 	export ASSAY_TEST_ROOT=$$($(HOST) lab rootfs config/stacks/jewelry-shop.toml | sed -n 's/^path //p')
 	$(CARGO) test --workspace --no-fail-fast
+
+test-kubernetes: setup build rootfs guests ## Run the tests that need a cluster, on the test cluster of KUBECONFIG
+	$(SUDO) scripts/image target/kubernetes/jewelry-shop.tar
+	trap 'scripts/kubernetes remove' EXIT
+	scripts/kubernetes deploy
+	$(CARGO) test --workspace --no-fail-fast --test 'kubernetes*' -- --include-ignored
 
 bench: setup ## Measure Assay beside wrk, oha, Goose and Locust, and write docs/benchmarks.md
 	scripts/bench/setup

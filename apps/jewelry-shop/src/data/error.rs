@@ -63,12 +63,22 @@ impl From<tokio_postgres::Error> for DataError {
                 Self::Unexpected(explain(&error))
             };
         };
-        match answer.parsed_severity() {
-            _ if *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION => Self::ReadOnly,
-            // The session ended with this answer: a shutdown, or a proxy that lost its server.
-            Some(Severity::Fatal | Severity::Panic) => Self::Lost(explain(&error)),
-            _ => Self::Refused(Box::new(answer.clone())),
+        if *answer.code() == SqlState::READ_ONLY_SQL_TRANSACTION {
+            Self::ReadOnly
+        } else if ends_session(answer) {
+            Self::Lost(explain(&error))
+        } else {
+            Self::Refused(Box::new(answer.clone()))
         }
+    }
+}
+
+/// Whether the session ended with this answer: a shutdown, or a proxy that lost its server. Only PostgreSQL
+/// says so in the field that is the same in every language; PgBouncer has the other one alone.
+fn ends_session(answer: &DbError) -> bool {
+    match answer.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        None => matches!(answer.severity(), "FATAL" | "PANIC"),
     }
 }
 

@@ -56,6 +56,28 @@ async fn a_database_that_is_gone_is_refused_at_once() {
     assert_eq!(browser.sell("away", &[("AUR-RG-0001", 1)]).await.status, 201);
 }
 
+/// PgBouncer ends sessions for which it has no server, in words of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_without_a_database_is_refused_at_once() {
+    let mut platform = Platform::start().await;
+    platform.start_pgbouncer().await;
+    let (_web, origin) = platform.web().await;
+    let mut browser = Browser::of(&origin, OWNER).await;
+    assert_eq!(browser.get("/customers/").await.status, 200);
+
+    let last = platform.session().await.expect("it runs");
+    platform.close_postgres(&last).await;
+    platform.pgbouncer_gives_up().await;
+    expect_refusals(&mut browser, "/customers/").await;
+    let sale = browser.sell("away", &[("AUR-RG-0001", 1)]).await;
+    assert_eq!((sale.status, sale.outcome.as_deref()), (503, Some("refused")));
+
+    platform.crash_postgres().await;
+    platform.start_postgres().await;
+    expect_return(&mut browser, "/customers/").await;
+    assert_eq!(browser.sell("away", &[("AUR-RG-0001", 1)]).await.status, 201);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_silent_is_refused_at_once() {
     let platform = Platform::start().await;

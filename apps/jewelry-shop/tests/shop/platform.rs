@@ -56,6 +56,8 @@ pub(crate) struct Platform {
     pub(crate) redis_port: u16,
     postgres: Option<Process>,
     redis: Option<Process>,
+    /// PgBouncer and its port, if the shop reaches the database through it.
+    pgbouncer: Option<(Process, u16)>,
 }
 
 impl Platform {
@@ -77,7 +79,14 @@ impl Platform {
             .args(["--auth=trust", "--username=shop", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"])
             .arg("--pgdata")
             .arg(&data));
-        Self { home, postgres_port: free_port(), redis_port: free_port(), postgres: None, redis: None }
+        Self {
+            home,
+            postgres_port: free_port(),
+            redis_port: free_port(),
+            postgres: None,
+            redis: None,
+            pgbouncer: None,
+        }
     }
 
     pub(crate) async fn start_postgres(&mut self) {
@@ -90,6 +99,26 @@ impl Platform {
         }
         self.postgres = Some(Process::start(command.stderr(Stdio::null())));
         until("postgres answers", async || self.try_sql("SELECT 1").await.is_ok()).await;
+    }
+
+    /// Puts PgBouncer before the database of shops that start from now on.
+    pub(crate) async fn start_pgbouncer(&mut self) {
+        let port = free_port();
+        let settings = self.home.path().join("pgbouncer.ini");
+        let text = format!(
+            "[databases]\npostgres = host=127.0.0.1 port={} user=shop\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+             auth_type = any\npool_mode = transaction\nserver_login_retry = 1\n\
+             ignore_startup_parameters = extra_float_digits\n",
+            self.postgres_port
+        );
+        std::fs::write(&settings, text).expect("the directory is ours");
+        let mut command = root::command(self.home.path(), "pgbouncer");
+        self.pgbouncer = Some((Process::start(command.arg("--quiet").arg(&settings)), port));
+        until("pgbouncer listens", async || {
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+        })
+        .await;
     }
 
     pub(crate) async fn start_redis(&mut self) {
@@ -106,6 +135,33 @@ impl Platform {
         let mut postgres = self.postgres.take().expect("it runs");
         postgres.signal(Signal::QUIT);
         postgres.ended().await;
+    }
+
+    /// Lets no new session in, and ends those that there are but for the one that is given, which keeps the
+    /// database from ending altogether.
+    pub(crate) async fn close_postgres(&self, last: &tokio_postgres::Client) {
+        self.postgres.as_ref().expect("it runs").signal(Signal::TERM);
+        until("sessions are refused", async || self.session().await.is_err()).await;
+        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                      WHERE usename IS NOT NULL AND pid <> pg_backend_pid()";
+        last.simple_query(others).await.expect("the last session goes on");
+    }
+
+    /// Waits until PgBouncer no longer lets clients wait for a server.
+    pub(crate) async fn pgbouncer_gives_up(&self) {
+        let (_, port) = self.pgbouncer.as_ref().expect("it runs");
+        let target = format!("host=127.0.0.1 port={port} user=shop dbname=postgres");
+        until("pgbouncer has failed to sign in", async || {
+            let Ok((client, connection)) = tokio_postgres::connect(&target, NoTls).await else {
+                return false;
+            };
+            let connection = tokio::spawn(connection);
+            let answer =
+                tokio::time::timeout(Duration::from_millis(500), client.simple_query("SELECT 1")).await;
+            connection.abort();
+            matches!(answer, Ok(Err(error)) if error.as_db_error().is_some())
+        })
+        .await;
     }
 
     pub(crate) async fn stop_redis(&mut self) {
@@ -164,13 +220,14 @@ impl Platform {
 
     /// Starts the shop in some mode.
     pub(crate) fn shop(&self, arguments: &[&str]) -> Process {
+        let database_port = self.pgbouncer.as_ref().map_or(self.postgres_port, |(_, port)| *port);
         let mut command = Command::new(env!("CARGO_BIN_EXE_jewelry-shop"));
         // The settings of whoever runs the tests must not reach the shop.
         command
             .env_clear()
             .args(arguments)
             .env("DATABASE_HOST", "127.0.0.1")
-            .env("DATABASE_PORT", self.postgres_port.to_string())
+            .env("DATABASE_PORT", database_port.to_string())
             .env("DATABASE_NAME", "postgres")
             .env("DATABASE_USER", "shop")
             .env("REDIS_URL", format!("redis://127.0.0.1:{}/0", self.redis_port))
