@@ -133,7 +133,7 @@ def measure_shop():
         print("the shop's run did not pass; it is left out")
         return None
     (summary,) = runs.glob("*/summary.json")
-    requests = json.loads(summary.read_text())["load"]["requests"]
+    requests = json.loads(summary.read_text())["load"]["whole"]["requests"]
     # Only the host itself: what ran in its lab is reaped by the lab's own first process.
     used = usage.ru_utime + usage.ru_stime
     return Measured(used / requests * 1e6, requests / passed, used / passed, usage.ru_maxrss << 10)
