@@ -96,6 +96,13 @@ pub enum Fact {
         memory: Option<u64>,
     },
 
+    /// From here on nothing is seen of what happens in the environment.
+    SightLost {
+        because: String,
+    },
+    /// It is seen again, and what was missed was told before this, late.
+    SightRegained,
+
     /// Everything about one fault.
     Fault {
         fault: String,
@@ -248,6 +255,8 @@ pub enum InstanceEvent {
     Resumed,
     Rescheduled,
     Evicted,
+    /// Its labels changed.
+    Relabelled,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::observe::{
-    Audit, Endpoint, ErrorClass, FaultSeen, Filter, FindingSeen, GeneratorSeen, Latency, LoggedLine, Nanos,
-    Observations, OwnCheck, PhaseSeen, PluginFailures, PluginSeen, QuotaSeen, RestoreFailure, RunInfo,
-    RunOutcome, Span, SteadySeen, UsageSeen, Verdict, WorkloadSeen,
+    Audit, BlindSpan, Endpoint, ErrorClass, FaultSeen, Filter, FindingSeen, GeneratorSeen, Latency,
+    LoggedLine, Nanos, Observations, OwnCheck, PhaseSeen, PluginFailures, PluginSeen, QuotaSeen,
+    RestoreFailure, RunInfo, RunOutcome, Span, SteadySeen, UsageSeen, Verdict, WorkloadSeen,
     histogram::{Histogram, mean, percentile},
 };
 
@@ -166,6 +166,9 @@ pub struct Target {
     pub usage: Vec<UsageSeen>,
     pub quotas: Vec<QuotaSeen>,
     pub workloads: Vec<WorkloadSeen>,
+    /// When nothing was seen of what happened there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blind: Vec<BlindSpan>,
 }
 
 /// The plugins: how they failed, and their own figures.
@@ -225,6 +228,7 @@ impl Summary {
             target: Target {
                 usage: known.usage(&Span::Whole).unwrap_or_default(),
                 quotas: known.quotas().to_vec(),
+                blind: known.blind_spans().to_vec(),
                 workloads: known.workloads(),
             },
             audits: known.audits().to_vec(),

@@ -1,8 +1,8 @@
 //! Folding events in.
 
 use super::{
-    Ended, FaultSeen, FindingSeen, LoggedLine, Observations, PhaseSeen, PluginFailures, PluginSeen,
-    QuotaSeen, ReplicaPoint, RestoreFailure, SteadySeen, usage::Reading,
+    BlindSpan, Ended, FaultSeen, FindingSeen, LoggedLine, Observations, PhaseSeen, PluginFailures,
+    PluginSeen, QuotaSeen, ReplicaPoint, RestoreFailure, SteadySeen, usage::Reading,
 };
 use crate::observe::{Event, Fact, RunInfo};
 
@@ -82,6 +82,14 @@ impl Observations {
             }
             Fact::Quota { group, cpu, memory } => {
                 self.quotas.push(QuotaSeen { at, group: group.clone(), cpu: *cpu, memory: *memory });
+            }
+            Fact::SightLost { because } => {
+                self.blind.push(BlindSpan { from: at, until: None, because: because.clone() });
+            }
+            Fact::SightRegained => {
+                if let Some(span) = self.blind.last_mut() {
+                    span.until.get_or_insert(at);
+                }
             }
             Fact::Fault { fault, change } => {
                 let known = self.faults.iter().position(|seen| seen.name == *fault);

@@ -30,6 +30,16 @@ pub struct WorkloadSeen {
     pub oom_kills: u32,
 }
 
+/// A stretch in which nothing was seen of what happened in the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct BlindSpan {
+    pub from: Nanos,
+    /// Null if it lasted to the end.
+    pub until: Option<Nanos>,
+    pub because: String,
+}
+
 /// A bound on a group and when it came; absent bounds are none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -73,7 +83,8 @@ impl WorkloadRecord {
             | InstanceEvent::Released
             | InstanceEvent::Frozen
             | InstanceEvent::Resumed
-            | InstanceEvent::Rescheduled => {}
+            | InstanceEvent::Rescheduled
+            | InstanceEvent::Relabelled => {}
         }
     }
 }
@@ -86,6 +97,11 @@ impl Observations {
             ..record.seen.clone()
         };
         self.workloads.iter().map(named).collect()
+    }
+
+    /// When the environment could not be seen.
+    pub fn blind_spans(&self) -> &[BlindSpan] {
+        &self.blind
     }
 
     /// Every change of a quota.
