@@ -167,7 +167,6 @@ pub struct Target {
     pub quotas: Vec<QuotaSeen>,
     pub workloads: Vec<WorkloadSeen>,
     /// When nothing was seen of what happened there.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blind: Vec<BlindSpan>,
 }
 
