@@ -15,7 +15,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test test-kubernetes setup build rootfs bench soak check guests clean
+.PHONY: help run test setup build rootfs bench soak check guests clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -26,12 +26,6 @@ run: setup build ## Set up, build, and run the main job in the lab: 55 minutes o
 test: setup build guests ## Set up, build, and run every test that needs no cluster
 	export ASSAY_TEST_ROOT=$$($(HOST) lab rootfs config/stacks/jewelry-shop.toml | sed -n 's/^path //p')
 	$(CARGO) test --workspace --no-fail-fast
-
-# Against whatever cluster KUBECONFIG points at, if its kube-system says by the label assay.test=true that it may be
-# broken. ASSAY_TEST_IMAGE has a shell, bash and busybox; ASSAY_KUBE_NODE and ASSAY_KUBE_COMPONENT are commands that take
-# `stop NAME` and `start NAME` for a node and for the API server.
-test-kubernetes: setup build ## Run the tests that need a cluster
-	$(CARGO) test --workspace --test kubernetes -- --ignored --test-threads 1
 
 bench: setup ## Measure Assay beside wrk, oha, Goose and Locust, and write docs/benchmarks.md
 	scripts/bench/setup

@@ -113,6 +113,6 @@ pub struct Calls {
     pub objects: Vec<ObjectReference>,
     /// Do they connect to instances by themselves?
     pub connections: bool,
-    /// Are there passwords that the environment keeps?
-    pub secrets: bool,
+    /// The Secrets that passwords are in.
+    pub secrets: BTreeSet<String>,
 }

@@ -100,7 +100,8 @@ fn text(error: impl std::fmt::Display) -> String {
 pub fn calls(config: &RunConfig, cast: &Cast) -> Calls {
     let faults = cast.faults.iter().map(|part| part.plugin.plugin());
     let plugins: Vec<_> = faults.chain(cast.profile.iter().map(|part| part.plugin.plugin())).collect();
-    let mut calls = Calls { secrets: config.cluster_secrets().next().is_some(), ..Calls::default() };
+    let secrets = config.cluster_secrets().map(|key| key.name.clone()).collect();
+    let mut calls = Calls { secrets, ..Calls::default() };
     for plugin in plugins {
         let imported = |interface: &str| -> Vec<&str> {
             let prefix = format!("{interface}/");

@@ -95,6 +95,7 @@ impl Notable {
             | Fact::Endpoint { .. }
             | Fact::Interval(_)
             | Fact::Usage { .. }
+            | Fact::Routed { .. }
             | Fact::Verdict(_)
             | Fact::RunEnded { .. } => return None,
         };

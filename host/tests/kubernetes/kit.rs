@@ -56,7 +56,8 @@ impl Stage {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         namespaces.create(&PostParams::default(), &new).await.expect("a namespace");
         let stage = Self { client, namespace, context, _turn: turn };
-        let image = std::env::var("ASSAY_TEST_IMAGE").unwrap_or_else(|_| "localhost/assay-test:1".to_owned());
+        let image =
+            std::env::var("ASSAY_TEST_IMAGE").unwrap_or_else(|_| "localhost/jewelry-shop:test".to_owned());
         let objects: Vec<Value> =
             serde_json::from_str(&include_str!("objects.json").replace("IMAGE", &image)).expect("JSON");
         for object in objects {

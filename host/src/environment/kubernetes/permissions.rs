@@ -32,6 +32,8 @@ pub struct Right {
     pub group: String,
     /// With its subresource: `pods/exec`.
     pub resource: String,
+    /// Of one object alone.
+    pub name: Option<String>,
     pub verb: String,
 }
 
@@ -45,6 +47,7 @@ const ALWAYS: Rules = &[
     ("", "events", &["list", "watch"]),
     ("apps", "deployments", &["list", "watch"]),
     ("apps", "statefulsets", &["list", "watch"]),
+    ("discovery.k8s.io", "endpointslices", &["list", "watch"]),
     ("metrics.k8s.io", "pods", &["list"]),
     ("coordination.k8s.io", "leases", &["get", "create", "update", "patch", "delete"]),
     ("", "configmaps", &["list", "create", "patch", "delete"]),
@@ -113,13 +116,19 @@ pub fn rights(config: &ClusterConfig, calls: &Calls) -> BTreeSet<Right> {
                 cluster: false,
                 group: group.to_owned(),
                 resource: resource.clone(),
+                name: Some(object.name.clone())
+                    .filter(|name| !name.is_empty() && !matches!(verb, "list" | "create")),
                 verb: verb.to_owned(),
             });
         }
     }
-    if calls.secrets {
-        add(&mut rights, false, &[("", "secrets", &["get"])]);
-    }
+    rights.extend(calls.secrets.iter().map(|name| Right {
+        cluster: false,
+        group: String::new(),
+        resource: "secrets".to_owned(),
+        name: Some(name.clone()),
+        verb: "get".to_owned(),
+    }));
     rights
 }
 
@@ -127,7 +136,7 @@ fn add(rights: &mut BTreeSet<Right>, cluster: bool, rules: Rules) {
     for (group, resource, verbs) in rules {
         for verb in *verbs {
             let (group, resource, verb) = ((*group).to_owned(), (*resource).to_owned(), (*verb).to_owned());
-            rights.insert(Right { cluster, group, resource, verb });
+            rights.insert(Right { cluster, group, resource, name: None, verb });
         }
     }
 }
@@ -157,6 +166,7 @@ impl Kubernetes {
                 "group": right.group,
                 "resource": resource,
                 "subresource": subresource,
+                "name": right.name.as_deref().unwrap_or_default(),
                 "verb": right.verb,
             } },
         });
@@ -173,6 +183,9 @@ impl std::fmt::Display for Right {
         write!(f, "{} {}", self.verb, self.resource)?;
         if !self.group.is_empty() {
             write!(f, ".{}", self.group)?;
+        }
+        if let Some(name) = &self.name {
+            write!(f, " '{name}'")?;
         }
         if self.cluster { write!(f, " in the whole cluster") } else { Ok(()) }
     }
@@ -213,20 +226,20 @@ fn role(text: &mut String, kind: &str, lies_in: Option<&str>, namespace: &str, r
         text,
         "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {metadata}\nrules:\n"
     );
-    let mut verbs: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    let mut verbs: BTreeMap<(&str, Option<&str>, &str), Vec<&str>> = BTreeMap::new();
     for right in rights {
-        verbs.entry((&right.group, &right.resource)).or_default().push(&right.verb);
+        verbs.entry((&right.group, right.name.as_deref(), &right.resource)).or_default().push(&right.verb);
     }
-    let mut rules: BTreeMap<(&str, Vec<&str>), Vec<&str>> = BTreeMap::new();
-    for ((group, resource), verbs) in verbs {
-        rules.entry((group, verbs)).or_default().push(resource);
+    let mut rules: BTreeMap<(&str, Option<&str>, Vec<&str>), Vec<&str>> = BTreeMap::new();
+    for ((group, name, resource), verbs) in verbs {
+        rules.entry((group, name, verbs)).or_default().push(resource);
     }
-    for ((group, verbs), resources) in rules {
+    for ((group, name, verbs), resources) in rules {
+        let (resources, verbs) = (resources.join(", "), verbs.join(", "));
+        let named = name.map(|name| format!(", resourceNames: [{name}]")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "- {{apiGroups: [\"{group}\"], resources: [{}], verbs: [{}]}}",
-            resources.join(", "),
-            verbs.join(", ")
+            "- {{apiGroups: [\"{group}\"], resources: [{resources}]{named}, verbs: [{verbs}]}}"
         );
     }
     let _ = write!(
@@ -269,8 +282,9 @@ mod tests {
             kind: "Cluster".into(),
             name: String::new(),
         };
-        let calls =
-            Calls { objects: vec![object], connections: true, ..calls(&["drain", "terminate", "isolate"]) };
+        let secrets = BTreeSet::from(["database".to_owned()]);
+        let calls = calls(&["drain", "terminate", "isolate"]);
+        let calls = Calls { objects: vec![object], connections: true, secrets, ..calls };
         insta::assert_snapshot!(render_role(&rights(&config(true), &calls), "here"));
     }
 

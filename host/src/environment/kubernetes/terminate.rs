@@ -205,7 +205,7 @@ impl Kubernetes {
             0 => Ok(output.stdout.trim().parse().unwrap_or(0)),
             // Its own shell was among those that got it.
             137 => Err(EnvironmentError::Unreachable(format!("the shell in '{name}' ended with the rest"))),
-            code => Err(EnvironmentError::Conflict(format!(
+            code => Err(EnvironmentError::Other(format!(
                 "SIG{signal} to all of '{name}' failed with {code}: {}",
                 output.stderr.trim()
             ))),

@@ -8,6 +8,7 @@
 mod events;
 mod nodes;
 mod pods;
+mod routes;
 mod sight;
 mod workloads;
 
@@ -17,6 +18,7 @@ use futures::{StreamExt, pin_mut};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{Event, Node, Pod},
+    discovery::v1::EndpointSlice,
 };
 use kube::{
     Api, Resource,
@@ -68,6 +70,8 @@ impl Watches {
         tasks.spawn(follow(cluster.api(), deployments, sight.clone(), stream.clone()));
         let sets = workloads::Replicas::<StatefulSet>::default();
         tasks.spawn(follow(cluster.api(), sets, sight.clone(), stream.clone()));
+        let slices = cluster.api::<EndpointSlice>();
+        tasks.spawn(follow(slices, routes::Routes::default(), sight.clone(), stream.clone()));
         tasks.spawn(follow(cluster.api::<Event>(), events::Events::default(), sight.clone(), stream.clone()));
         if cluster.config.allow_nodes {
             let nodes: Api<Node> = cluster.node_api();
