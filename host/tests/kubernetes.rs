@@ -1,7 +1,7 @@
 //! A real cluster, and what is done to it. `make test-kubernetes` runs these against whatever `KUBECONFIG`
 //! points at, if that is a test cluster. They need an image with bash, and busybox or
-//! Python (`ASSAY_TEST_IMAGE`; the reference shop's own unless given); what only a cluster's own tools can do they do by the commands in
-//! `ASSAY_KUBE_NODE` and `ASSAY_KUBE_COMPONENT`.
+//! Python (`ASSAY_TEST_IMAGE`; the reference shop's own unless given); what only a cluster's own tools can do
+//! they do by the commands in `ASSAY_KUBE_NODE` and `ASSAY_KUBE_COMPONENT`.
 
 mod conformance;
 #[path = "kubernetes/kit.rs"]

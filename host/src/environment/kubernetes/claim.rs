@@ -82,18 +82,24 @@ impl Kubernetes {
                 self.config.namespace
             )));
         }
-        self.keep_claim(run, true)
+        let watches = match Watches::start(self).await {
+            Ok(watches) => watches,
+            Err(error) => {
+                self.give_back(run).await?;
+                return Err(error);
+            }
+        };
+        self.keep_claim(run, Some(watches))
     }
 
     /// Like [`Kubernetes::claim`], to undo what killed runs left: without watching.
     pub async fn claim_for_recovery(&self, run: &str) -> Result<()> {
         self.take_lease(run).await?;
-        self.keep_claim(run, false)
+        self.keep_claim(run, None)
     }
 
-    fn keep_claim(&self, run: &str, watch: bool) -> Result<()> {
+    fn keep_claim(&self, run: &str, watches: Option<Watches>) -> Result<()> {
         let renewing = tokio::spawn(renew(self.api(), run.to_owned(), self.stream.clone()));
-        let watches = watch.then(|| Watches::start(self));
         let claim = Claim {
             run: run.to_owned(),
             renewing,

@@ -226,11 +226,13 @@ fn role(text: &mut String, kind: &str, lies_in: Option<&str>, namespace: &str, r
         text,
         "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {metadata}\nrules:\n"
     );
-    let mut verbs: BTreeMap<(&str, Option<&str>, &str), Vec<&str>> = BTreeMap::new();
+    // Verbs of the same objects make one rule, and so do objects with the same verbs.
+    let mut verbs: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for right in rights {
-        verbs.entry((&right.group, right.name.as_deref(), &right.resource)).or_default().push(&right.verb);
+        let objects = (right.group.as_str(), right.name.as_deref(), right.resource.as_str());
+        verbs.entry(objects).or_default().push(&right.verb);
     }
-    let mut rules: BTreeMap<(&str, Option<&str>, Vec<&str>), Vec<&str>> = BTreeMap::new();
+    let mut rules: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for ((group, name, resource), verbs) in verbs {
         rules.entry((group, name, verbs)).or_default().push(resource);
     }

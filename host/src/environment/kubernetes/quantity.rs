@@ -54,7 +54,7 @@ pub(super) fn bytes(quantity: &Quantity) -> Option<u64> {
 
 fn whole(number: f64) -> Option<u64> {
     // What is written is far below where doubles lose whole numbers; their noise is cut off.
-    (number >= 0.0 && number < 1e15).then(|| (number - 1e-6).ceil().max(0.0) as u64)
+    (0.0..1e15).contains(&number).then(|| (number - 1e-6).ceil().max(0.0) as u64)
 }
 
 /// `250m`, `1.5`, `6Gi`, `12e3`, `4711n`.

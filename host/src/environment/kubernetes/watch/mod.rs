@@ -17,7 +17,7 @@ use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
 use futures::{StreamExt, pin_mut};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
-    core::v1::{Event, Node, Pod},
+    core::v1::{Event, Pod},
     discovery::v1::EndpointSlice,
 };
 use kube::{
@@ -25,14 +25,20 @@ use kube::{
     runtime::watcher::{self, Event as Change},
 };
 use serde::de::DeserializeOwned;
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::Kubernetes;
-use crate::observe::Stream;
+use crate::{
+    environment::{EnvironmentError, Result},
+    observe::Stream,
+};
 use sight::Sight;
 
 /// How often the server ends a watch by itself. One that went silent is noticed a little later.
 const RENEWED_EVERY: u32 = 30;
+
+/// How long all of them together may take to begin.
+const BEGUN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Pause before a watch that broke off is made again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -60,29 +66,51 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    pub(super) fn start(cluster: &Kubernetes) -> Self {
+    /// Returns when all of them know what there is: from then on nothing happens unseen.
+    pub(super) async fn start(cluster: &Kubernetes) -> Result<Self> {
         let stream = &cluster.stream;
         let sight = Arc::new(Sight::new(stream.clone()));
+        // Every watch has a sender and drops it when it has begun.
+        let (begins, mut begun) = mpsc::channel::<()>(1);
         let mut tasks = JoinSet::new();
         tasks.spawn(sight::recover(sight.clone(), cluster.client.clone()));
-        tasks.spawn(follow(cluster.api::<Pod>(), pods::Pods::default(), sight.clone(), stream.clone()));
-        let deployments = workloads::Replicas::<Deployment>::default();
-        tasks.spawn(follow(cluster.api(), deployments, sight.clone(), stream.clone()));
-        let sets = workloads::Replicas::<StatefulSet>::default();
-        tasks.spawn(follow(cluster.api(), sets, sight.clone(), stream.clone()));
-        let slices = cluster.api::<EndpointSlice>();
-        tasks.spawn(follow(slices, routes::Routes::default(), sight.clone(), stream.clone()));
-        tasks.spawn(follow(cluster.api::<Event>(), events::Events::default(), sight.clone(), stream.clone()));
+        let guide = Guide { sight, stream: stream.clone(), begins };
+        tasks.spawn(guide.follow(cluster.api::<Pod>(), pods::Pods::default()));
+        tasks.spawn(guide.follow(cluster.api(), workloads::Replicas::<Deployment>::default()));
+        tasks.spawn(guide.follow(cluster.api(), workloads::Replicas::<StatefulSet>::default()));
+        tasks.spawn(guide.follow(cluster.api::<EndpointSlice>(), routes::Routes::default()));
+        tasks.spawn(guide.follow(cluster.api::<Event>(), events::Events::default()));
         if cluster.config.allow_nodes {
-            let nodes: Api<Node> = cluster.node_api();
-            tasks.spawn(follow(nodes, nodes::Nodes::default(), sight, stream.clone()));
+            tasks.spawn(guide.follow(cluster.node_api(), nodes::Nodes::default()));
         }
-        Self { _tasks: tasks }
+        drop(guide);
+        match tokio::time::timeout(BEGUN_WITHIN, begun.recv()).await {
+            Ok(_) => Ok(Self { _tasks: tasks }),
+            Err(_) => {
+                Err(EnvironmentError::TimedOut(format!("the watches have not begun after {BEGUN_WITHIN:?}")))
+            }
+        }
     }
 }
 
-/// Follows all objects of one kind for as long as it is polled.
-async fn follow<B: Book>(api: Api<B::Object>, mut book: B, sight: Arc<Sight>, stream: Stream) {
+/// What all watches share.
+#[derive(Clone)]
+struct Guide {
+    sight: Arc<Sight>,
+    stream: Stream,
+    begins: mpsc::Sender<()>,
+}
+
+impl Guide {
+    /// Follows all objects of one kind for as long as it is polled.
+    fn follow<B: Book>(&self, api: Api<B::Object>, book: B) -> impl Future<Output = ()> + Send + use<B> {
+        follow(api, book, self.clone())
+    }
+}
+
+async fn follow<B: Book>(api: Api<B::Object>, mut book: B, guide: Guide) {
+    let Guide { sight, stream, begins } = guide;
+    let mut begins = Some(begins);
     let changes = watcher::watcher(api, watcher::Config::default().timeout(RENEWED_EVERY));
     pin_mut!(changes);
     let (mut baseline, mut listed) = (true, BTreeSet::new());
@@ -98,6 +126,7 @@ async fn follow<B: Book>(api: Api<B::Object>, mut book: B, sight: Arc<Sight>, st
                     book.gone(&uid, &stream);
                 }
                 baseline = false;
+                begins.take();
             }
             Ok(Change::Apply(object)) => book.there(&object, false, &stream),
             Ok(Change::Delete(object)) => {
