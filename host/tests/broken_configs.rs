@@ -1,6 +1,6 @@
 //! Every file in `broken-configs/` must be refused, with a message that says where and what would
-//! be right. A line `# set: PATH=VALUE` in a case is given as `--set`, `# env: NAME` as `--env`, `# time-scale:
-//! N` as `--time-scale`. What is read is in `broken-configs/snapshots/`.
+//! be right. A line `# set: PATH=VALUE` in a case is given as `--set`, and likewise `# env: NAME`,
+//! `# time-scale: N` and `# allow-context: NAME`. What is read is in `broken-configs/snapshots/`.
 
 mod support;
 
@@ -33,7 +33,7 @@ fn options(case: &Path) -> Vec<String> {
         let values = text.lines().filter_map(|line| line.strip_prefix(&prefix));
         values.flat_map(|value| [format!("--{option}"), value.to_owned()]).collect()
     };
-    ["set", "env", "time-scale"].into_iter().flat_map(asked).collect()
+    ["set", "env", "time-scale", "allow-context"].into_iter().flat_map(asked).collect()
 }
 
 /// What is printed about a case. It must be refused as a mistake in the config, before anything is

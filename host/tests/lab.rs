@@ -1,6 +1,7 @@
 //! The lab, for real: namespaces, control groups, processes. Needs root and the root file system of
 //! the stack `tiny`; `make test` sees to both.
 
+mod conformance;
 #[path = "lab/kit.rs"]
 mod kit;
 
@@ -46,6 +47,13 @@ async fn a_lab_starts_in_order_and_can_be_reached() {
     assert!(workloads[0].declared_only && workloads[0].running == 0);
     lab.close().await.expect("closed");
     assert_eq!(kit::left_of(lab.id()), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lab_does_what_every_environment_must() {
+    let (lab, _turn) = start().await;
+    conformance::conforms(&lab, conformance::Traits { patience: SOON, power: true }).await;
+    lab.close().await.expect("closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

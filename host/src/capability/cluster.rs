@@ -177,7 +177,7 @@ impl Reach {
         // A frozen instance stays so until it is released; one that ended comes back by itself,
         // unless it is held.
         if hold || manner == Manner::Freeze {
-            self.journal(&Inverse::Release { instance: name.to_owned() })?;
+            self.journal(&Inverse::Release { instance: name.to_owned() }).await?;
         }
         self.environment.terminate(name, uid, manner, hold).await.map_err(from_environment)
     }
@@ -225,7 +225,8 @@ impl Reach {
         if node.schedulable == schedulable {
             return Ok(());
         }
-        self.journal(&Inverse::SetSchedulable { node: name.to_owned(), schedulable: node.schedulable })?;
+        self.journal(&Inverse::SetSchedulable { node: name.to_owned(), schedulable: node.schedulable })
+            .await?;
         self.environment.set_schedulable(name, schedulable).await.map_err(from_environment)
     }
 
@@ -233,7 +234,7 @@ impl Reach {
         self.ensure_may_change("drain")?;
         let node = self.granted_node(name).await?;
         if node.schedulable {
-            self.journal(&Inverse::SetSchedulable { node: name.to_owned(), schedulable: true })?;
+            self.journal(&Inverse::SetSchedulable { node: name.to_owned(), schedulable: true }).await?;
         }
         self.environment.drain(name, timeout).await.map_err(from_environment)
     }
@@ -241,7 +242,7 @@ impl Reach {
     async fn power_off(&self, name: &str) -> Result<String, Failure> {
         self.ensure_may_change("fail-node")?;
         self.granted_node(name).await?;
-        self.journal(&Inverse::RestoreNode { node: name.to_owned() })?;
+        self.journal(&Inverse::RestoreNode { node: name.to_owned() }).await?;
         self.environment.fail_node(name).await.map_err(from_environment)
     }
 
@@ -270,7 +271,7 @@ impl Reach {
             return Err(self.grant().denial(&format!("instance '{}'", other.name), subject));
         }
         let id = format!("{}-{:08x}", self.fault, rand::random::<u32>());
-        self.journal(&Inverse::Heal { id: id.clone() })?;
+        self.journal(&Inverse::Heal { id: id.clone() }).await?;
         let cut = self.environment.isolate(&id, &parsed, peer.as_ref(), direction).await;
         cut.map(|()| id).map_err(from_environment)
     }
@@ -296,7 +297,7 @@ impl Reach {
         if before.desired == replicas {
             return Ok(());
         }
-        self.journal(&Inverse::Scale { workload: name.to_owned(), replicas: before.desired })?;
+        self.journal(&Inverse::Scale { workload: name.to_owned(), replicas: before.desired }).await?;
         self.environment.scale(name, replicas).await.map_err(from_environment)
     }
 
@@ -337,7 +338,7 @@ impl Reach {
         let quotas = self.environment.quotas(&parsed).await.map_err(from_environment)?;
         let before = quotas.iter().find(|status| status.group == group);
         let before = before.ok_or_else(|| Failure::NotFound(format!("a quota of group '{group}'")))?.quota;
-        self.journal(&Inverse::SetQuota { group: group.to_owned(), quota: before })?;
+        self.journal(&Inverse::SetQuota { group: group.to_owned(), quota: before }).await?;
         self.environment.set_quota(group, quota).await.map_err(from_environment)
     }
 

@@ -4,7 +4,7 @@
 //! behavior also reaches the run's target, which is what it is for. A built-in plugin is part of the
 //! host's binary and trusted like it: unless the run config grants it less by an entry of its own, it
 //! may use `cluster`, `sql` and `redis` on all of the environment's instances, `http` on these and the
-//! target, and every feed. Neither ever sees a credential's value.
+//! target, and every feed. Raw objects (`kube`) are granted by name to whichever plugin. Neither ever sees a credential's value.
 //!
 //! An entry with an empty list is no entry: to take a capability from a built-in plugin, do not use
 //! the plugin.
@@ -15,7 +15,7 @@ use assay_bindings::imports::types::Failure;
 use url::Url;
 
 use crate::{
-    environment::Selector,
+    environment::{ObjectGrant, ObjectReference, Selector},
     observe::Labels,
     plugin::{PluginKind, Tenant},
 };
@@ -93,6 +93,39 @@ impl SelectorGrant {
             "plugin '{plugin}' may not use {capability} on {what}; \
              add to [plugins.{plugin}]: grants = {{ {capability} = [\"{wanted}\"] }}"
         ))
+    }
+}
+
+/// The raw objects that one plugin may touch.
+#[derive(Debug, Clone)]
+pub(crate) struct ObjectsGrant {
+    plugin: String,
+    granted: Vec<ObjectGrant>,
+}
+
+impl ObjectsGrant {
+    /// What the run config grants the plugin. Nothing is granted by being built in: raw objects are
+    /// whatever a cluster has.
+    pub(crate) fn of(tenant: &Tenant) -> Self {
+        let granted = tenant.grants().kube.iter().filter_map(|text| text.parse().ok()).collect();
+        Self { plugin: tenant.name().to_owned(), granted }
+    }
+
+    /// May this object, or without a name this kind, be touched?
+    pub(crate) fn check(&self, object: &ObjectReference) -> Result<(), Failure> {
+        // Their values would pass through the plugin, which must never see one.
+        if object.api_version == "v1" && object.kind == "Secret" {
+            return Err(Failure::Denied("no plugin may touch Secrets".to_owned()));
+        }
+        if self.granted.iter().any(|granted| granted.covers(object)) {
+            return Ok(());
+        }
+        let plugin = &self.plugin;
+        Err(Failure::Denied(format!(
+            "plugin '{plugin}' may not use kube on {object}; \
+             add to [plugins.{plugin}]: grants = {{ kube = [\"{}/{}\"] }}",
+            object.api_version, object.kind
+        )))
     }
 }
 
@@ -257,6 +290,27 @@ pub(crate) mod tests {
         insta::assert_snapshot!(
             text,
             @r#"plugin 'mine' may not read the feed 'accounts'; add to [plugins.mine]: grants = { feed = ["accounts"] }"#
+        );
+    }
+
+    #[test]
+    fn raw_objects_are_granted_by_kind_even_to_built_in_plugins_and_secrets_never() {
+        let kube = vec!["apps/v1/Deployment".to_owned(), "v1/Secret".to_owned()];
+        let check = |grants: &[String], api_version: &str, kind: &str| {
+            let tenant = tenant(true, Grants { kube: grants.to_vec(), ..Grants::default() });
+            let object = ObjectReference {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                name: "web".to_owned(),
+            };
+            ObjectsGrant::of(&tenant).check(&object)
+        };
+        assert!(check(&kube, "apps/v1", "Deployment").is_ok());
+        assert!(check(&kube, "v1", "Secret").is_err());
+        let Err(Failure::Denied(text)) = check(&[], "apps/v1", "Deployment") else { panic!("not denied") };
+        insta::assert_snapshot!(
+            text,
+            @r#"plugin 'mine' may not use kube on apps/v1/Deployment/web; add to [plugins.mine]: grants = { kube = ["apps/v1/Deployment"] }"#
         );
     }
 

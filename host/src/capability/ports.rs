@@ -67,4 +67,6 @@ pub trait Metrics: Send + Sync {
 /// The journal of what must be undone: on disk, synced, before this returns.
 pub trait Journal: Send + Sync {
     fn before(&self, fault: &str, inverse: &Inverse) -> std::io::Result<()>;
+    /// What is to be undone now, a line each as on disk.
+    fn pending_lines(&self) -> String;
 }

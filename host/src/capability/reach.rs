@@ -12,7 +12,7 @@ use assay_bindings::imports::types::Failure;
 
 use super::{
     failure::from_environment,
-    grant::{Capability, SelectorGrant},
+    grant::{Capability, ObjectsGrant, SelectorGrant},
     ports,
 };
 use crate::{
@@ -31,6 +31,7 @@ pub(crate) struct Reach {
     pub(crate) cluster: SelectorGrant,
     pub(crate) sql: SelectorGrant,
     pub(crate) redis: SelectorGrant,
+    pub(crate) kube: ObjectsGrant,
     /// Does an export run that may change things? The others only look.
     may_change: AtomicBool,
 }
@@ -51,6 +52,7 @@ impl Reach {
             cluster: SelectorGrant::of(tenant, Capability::Cluster),
             sql: SelectorGrant::of(tenant, Capability::Sql),
             redis: SelectorGrant::of(tenant, Capability::Redis),
+            kube: ObjectsGrant::of(tenant),
             may_change: AtomicBool::new(false),
         }
     }
@@ -69,11 +71,15 @@ impl Reach {
         }
     }
 
-    /// Writes an inverse to the journal; what cannot be written down is not done.
-    pub(crate) fn journal(&self, inverse: &Inverse) -> Result<(), Failure> {
-        self.journal.before(&self.fault, inverse).map_err(|error| {
+    /// Writes an inverse to the journal, here and where the environment keeps it; what cannot be
+    /// written down is not done.
+    pub(crate) async fn journal(&self, inverse: &Inverse) -> Result<(), Failure> {
+        let not_done = |error: &dyn std::fmt::Display| {
             Failure::Other(format!("not done, because the journal cannot be written: {error}"))
-        })
+        };
+        self.journal.before(&self.fault, inverse).map_err(|error| not_done(&error))?;
+        let kept = self.environment.keep_journal(&|| self.journal.pending_lines()).await;
+        kept.map_err(|error| not_done(&error))
     }
 
     /// One instance by its name, if the grant covers it.

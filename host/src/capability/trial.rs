@@ -79,6 +79,10 @@ impl ports::Metrics for Nothing {
 }
 
 impl ports::Journal for Nothing {
+    fn pending_lines(&self) -> String {
+        String::new()
+    }
+
     fn before(&self, _: &str, _: &Inverse) -> std::io::Result<()> {
         Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, WHY))
     }
@@ -181,6 +185,7 @@ pub(super) fn plugin(
         version: about.version.clone(),
         digest: artefact.digest.clone(),
         built_in: artefact.built_in,
+        imports: artefact.imports.clone(),
         about,
     })
 }

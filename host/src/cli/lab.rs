@@ -157,11 +157,7 @@ async fn keep_up(up: Up) -> Result<Exit, Failure> {
 
 fn event_line(fact: &Fact) -> Option<String> {
     match fact {
-        Fact::Instance(change) => {
-            let what = format!("{:?}", change.change).to_lowercase();
-            let line = format!("{} on {}: {what}", change.instance, change.node);
-            Some(if change.detail.is_empty() { line } else { format!("{line}, {}", change.detail) })
-        }
+        Fact::Instance(change) => Some(change.to_string()),
         Fact::Finding { message, .. } => Some(message.clone()),
         _ => None,
     }

@@ -3,7 +3,9 @@
 
 mod exit;
 mod lab;
+mod manifests;
 mod plan;
+mod recover;
 mod run;
 
 use std::process::ExitCode;
@@ -30,6 +32,11 @@ enum Command {
     /// Keep a lab up, look into it, end it.
     #[command(subcommand)]
     Lab(lab::Command),
+    /// Undo what killed runs left behind.
+    Recover(recover::Arguments),
+    /// Print what a cluster has to be given before a run.
+    #[command(subcommand)]
+    Manifests(manifests::Command),
 }
 
 /// The whole program.
@@ -48,6 +55,8 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
         Command::Lab(command) => lab::run(command),
+        Command::Recover(arguments) => recover::run(arguments),
+        Command::Manifests(command) => manifests::run(command),
     };
     exit.into()
 }

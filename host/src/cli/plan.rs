@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Exit {
     arguments.which.with_cast(async |config, cast| {
-        let environment = match planned(&config) {
+        let environment = match planned(&config).await {
             Ok(environment) => environment,
             Err(because) => return super::run::complain(Exit::NotReady, &because),
         };

@@ -28,6 +28,9 @@ pub(crate) struct Which {
     /// What all random choices follow from.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Lets the run touch this context of the kubeconfig although it is protected.
+    #[arg(long, value_name = "NAME")]
+    allow_context: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,7 +68,12 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
 impl Which {
     /// Loads the config and casts its plugins, and goes on with both; or says what is wrong.
     pub(crate) fn with_cast(self, go_on: impl AsyncFnOnce(RunConfig, Cast) -> Exit) -> Exit {
-        let options = LoadOptions { environment: self.env, set: self.set, time_scale: self.time_scale };
+        let options = LoadOptions {
+            environment: self.env,
+            set: self.set,
+            time_scale: self.time_scale,
+            allow_context: self.allow_context,
+        };
         let config = match config::load(&self.config, &options) {
             Ok(config) => config,
             Err(errors) => return complain_at_lines(&errors),
@@ -94,7 +102,7 @@ pub(crate) fn complain(exit: Exit, message: &str) -> Exit {
     exit
 }
 
-fn complain_at_lines(errors: &config::ConfigErrors) -> Exit {
+pub(crate) fn complain_at_lines(errors: &config::ConfigErrors) -> Exit {
     let mut stderr = std::io::stderr();
     let colours = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let _ = write!(stderr, "{}", errors.render(colours));

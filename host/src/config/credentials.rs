@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, env::VarError, io::Read as _, path::Path};
 
 use super::{
     diagnostic::{ConfigErrors, Diagnostic},
-    model::{Credential, EnvironmentKind, RunConfig, Secret, SecretSource},
+    model::{Credential, EnvironmentKind, RunConfig, Secret, SecretKey, SecretSource},
     tree::escape,
 };
 
@@ -17,15 +17,19 @@ pub fn check_credentials(config: &RunConfig) -> Result<(), ConfigErrors> {
         EnvironmentKind::Lab { .. } => {
             config.lab_secrets().map(|name| (name.to_owned(), String::new())).collect()
         }
+        EnvironmentKind::Kubernetes(_) => {
+            config.cluster_secrets().map(|key| (key.to_string(), String::new())).collect()
+        }
         EnvironmentKind::Url { .. } => BTreeMap::new(),
     };
     resolve_credentials(config, &promised).map(drop)
 }
 
-/// Reads all passwords that the config names. `lab` has those that the lab made up, by name.
+/// Reads all passwords that the config names. `supplied` has those of the environment: by name what a
+/// lab made up, and as `NAME/KEY` what a cluster keeps.
 pub fn resolve_credentials(
     config: &RunConfig,
-    lab: &BTreeMap<String, String>,
+    supplied: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, Credential>, ConfigErrors> {
     let mut credentials = BTreeMap::new();
     let mut errors = Vec::new();
@@ -33,12 +37,9 @@ pub fn resolve_credentials(
         let found = match &credential.password {
             SecretSource::Env(variable) => from_env(variable),
             SecretSource::File(path) => from_file(path),
-            SecretSource::Lab(secret) => lab.get(secret).cloned().ok_or_else(|| {
-                (
-                    format!("this environment has no secret `{secret}`"),
-                    "only a lab makes up secrets, those that its stack names".to_owned(),
-                )
-            }),
+            SecretSource::Environment { lab, cluster } => {
+                from_environment(&config.environment.kind, lab.as_deref(), cluster.as_ref(), supplied)
+            }
         };
         match found {
             Ok(password) => {
@@ -54,6 +55,27 @@ pub fn resolve_credentials(
         }
     }
     if errors.is_empty() { Ok(credentials) } else { Err(ConfigErrors::new(errors)) }
+}
+
+fn from_environment(
+    kind: &EnvironmentKind,
+    lab: Option<&str>,
+    cluster: Option<&SecretKey>,
+    supplied: &BTreeMap<String, String>,
+) -> Result<String, (String, String)> {
+    let (wanted, help) = match kind {
+        EnvironmentKind::Kubernetes(_) => {
+            (cluster.map(SecretKey::to_string), "a cluster keeps secrets: add kube-secret = \"NAME/KEY\"")
+        }
+        EnvironmentKind::Lab { .. } | EnvironmentKind::Url { .. } => {
+            (lab.map(str::to_owned), "only a lab makes up secrets, those that its stack names")
+        }
+    };
+    let message = match &wanted {
+        Some(secret) => format!("this environment has no secret `{secret}`"),
+        None => "it has no source in this environment".to_owned(),
+    };
+    wanted.and_then(|secret| supplied.get(&secret).cloned()).ok_or_else(|| (message, help.to_owned()))
 }
 
 fn from_env(variable: &str) -> Result<String, (String, String)> {

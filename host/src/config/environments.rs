@@ -7,10 +7,17 @@ use super::{
     checks::Checks,
     diagnostic::Diagnostic,
     explain::choices,
-    file::{EnvironmentTable, SwapTable},
     model::{EnvironmentConfig, EnvironmentKind},
+    places::{Allowance, EnvironmentTable, SwapTable, TargetTable},
     tree::escape,
 };
+use crate::environment::kubernetes::{ClusterConfig, NodeCommands, Target};
+
+/// Contexts that need leave, unless the config says which.
+const PROTECTED: [&str; 2] = ["*prod*", "*live*"];
+
+/// The label that names groups, unless the config says which.
+const GROUPS: &str = "tier";
 
 /// The environment of this run, and what it swaps.
 pub(super) struct Picked {
@@ -65,23 +72,112 @@ pub(super) fn pick(
             });
             (EnvironmentKind::Url { url: url.ok()? }, faults)
         }
-        EnvironmentTable::Kubernetes { .. } => {
-            let usable: Vec<_> = tables
-                .iter()
-                .filter(|(_, table)| !matches!(table, EnvironmentTable::Kubernetes { .. }))
-                .map(|(name, _)| format!("`{name}`"))
-                .collect();
-            let help = match usable.is_empty() {
-                true => "kinds that can be used: \"lab\" and \"url\"".to_owned(),
-                false => format!("environments of this config that can be used: {}", usable.join(", ")),
+        EnvironmentTable::Kubernetes {
+            context,
+            namespace,
+            target,
+            allow,
+            protected,
+            groups,
+            fail_node,
+            restore_node,
+            faults,
+        } => {
+            let protected = protected.unwrap_or_else(|| PROTECTED.map(str::to_owned).to_vec());
+            check_context(checks, &at, &context, &protected, options);
+            check_names(checks, &at, &namespace, &target);
+            let allow_nodes = allow.contains(&Allowance::Nodes);
+            for (key, command) in [("fail-node", &fail_node), ("restore-node", &restore_node)] {
+                check_node_command(checks, &format!("{at}/{key}"), command.as_deref(), allow_nodes);
+            }
+            let commands = match (fail_node, restore_node) {
+                (Some(fail), Some(restore)) => Some(NodeCommands { fail, restore }),
+                (None, None) => None,
+                (given, _) => {
+                    let (has, lacks) = if given.is_some() {
+                        ("fail-node", "restore-node")
+                    } else {
+                        ("restore-node", "fail-node")
+                    };
+                    let help = "what is powered off is powered on again, so both are needed";
+                    checks.refuse(&format!("{at}/{has}"), format!("`{has}` without `{lacks}`"), help);
+                    None
+                }
             };
-            let message =
-                format!("environment `{name}` is a Kubernetes cluster, and running on one is not built yet");
-            checks.refuse(&format!("{at}/kind"), message, help);
-            return None;
+            let target = Target { service: target.service, via: target.via, port: target.port };
+            let groups = groups.unwrap_or_else(|| GROUPS.to_owned());
+            let config = ClusterConfig { context, namespace, target, allow_nodes, groups, commands };
+            (EnvironmentKind::Kubernetes(config), faults)
         }
     };
     Some(Picked { config: EnvironmentConfig { name: name.clone(), kind }, swaps })
+}
+
+/// A context that is protected needs leave by name, each time.
+fn check_context(
+    checks: &mut Checks<'_>,
+    at: &str,
+    context: &str,
+    protected: &[String],
+    options: &LoadOptions,
+) {
+    let Some(pattern) = protected.iter().find(|pattern| fits(pattern, context)) else { return };
+    if options.allow_context.as_deref() == Some(context) {
+        return;
+    }
+    let message = format!("context `{context}` is protected: it fits `{pattern}`");
+    let help = format!("if this is the cluster that shall be broken, add --allow-context {context}");
+    checks.refuse(&format!("{at}/context"), message, help);
+}
+
+/// Does a text fit a pattern in which `*` stands for anything? Case does not count.
+fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let mut parts: Vec<_> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(found) => rest = &rest[found + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+fn check_names(checks: &mut Checks<'_>, at: &str, namespace: &str, target: &TargetTable) {
+    let names = [("namespace", namespace), ("target/service", &target.service)];
+    for (key, name) in names {
+        if !is_dns_name(name) {
+            let help = "letters a-z, digits and `-`, such as \"web\"";
+            checks.refuse(
+                &format!("{at}/{key}"),
+                format!("nothing in a cluster can be called `{name}`"),
+                help,
+            );
+        }
+    }
+}
+
+/// A label of DNS, as most names in a cluster are.
+pub(super) fn is_dns_name(name: &str) -> bool {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len())
+        && name.chars().all(inside)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+fn check_node_command(checks: &mut Checks<'_>, at: &str, command: Option<&[String]>, allow_nodes: bool) {
+    let Some(command) = command else { return };
+    if !allow_nodes {
+        checks.refuse(at, "nodes may not be touched", "add `allow = [\"nodes\"]`, or take the command out");
+    }
+    if !command.iter().skip(1).any(|argument| argument.contains("{node}")) {
+        let help = "program and arguments, one of which holds {node}: [\"./power\", \"off\", \"{node}\"]";
+        checks.refuse(at, "the command does not say which node", help);
+    }
 }
 
 /// Checks a target's URL and cuts the slash at its end.
@@ -106,6 +202,20 @@ fn base_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_stand_for_names() {
+        for (pattern, text) in
+            [("*prod*", "eu-Production-1"), ("a*c", "abc"), ("a*c", "ac"), ("abc", "abc"), ("*", "")]
+        {
+            assert!(fits(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in
+            [("*prod*", "k3d-test"), ("a*c", "abcd"), ("abc", "abcd"), ("a*b*b", "ab"), ("", "x")]
+        {
+            assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+    }
 
     #[test]
     fn target_urls_are_scheme_host_and_port() {

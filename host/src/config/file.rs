@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     model::{ConnectionReuse, FeedOrder, HttpVersion},
+    places::EnvironmentTable,
     quantities::{DurationText, MomentText, NameText, PercentText, RampText, RateText, SizeText, ThinkText},
 };
 
@@ -74,63 +75,6 @@ pub(super) struct ConfigFile {
     pub(super) assertions: Vec<AssertionTable>,
 }
 
-/// A place where the run can happen.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(tag = "kind", deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) enum EnvironmentTable {
-    /// A lab on this machine.
-    #[serde(rename_all = "kebab-case")]
-    Lab {
-        /// The stack file.
-        stack: String,
-        /// Other plugins for faults, by the fault's name.
-        #[serde(default)]
-        faults: BTreeMap<String, SwapTable>,
-    },
-    /// Something that already runs and only gets load: for runs without faults.
-    #[serde(rename_all = "kebab-case")]
-    Url {
-        /// Scheme, host and port, such as `http://127.0.0.1:8080`.
-        url: String,
-        #[serde(default)]
-        faults: BTreeMap<String, SwapTable>,
-    },
-    /// A Kubernetes cluster. Not built yet.
-    #[serde(rename_all = "kebab-case")]
-    #[expect(dead_code, reason = "may stand in a shared file, and is refused when it is picked")]
-    Kubernetes {
-        /// The kubeconfig's context.
-        context: String,
-        /// The one namespace that may be touched.
-        namespace: String,
-        target: Option<ServiceTable>,
-        /// What is forbidden unless named here.
-        #[serde(default)]
-        allow: Vec<String>,
-        #[serde(default)]
-        faults: BTreeMap<String, SwapTable>,
-    },
-}
-
-/// How the target is reached in a cluster.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[expect(dead_code, reason = "belongs to the environment that is refused when it is picked")]
-pub(super) struct ServiceTable {
-    pub(super) service: String,
-    pub(super) via: String,
-}
-
-/// Another plugin, or another config, for a fault in this environment.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(extend("minProperties" = 1))]
-pub(super) struct SwapTable {
-    pub(super) plugin: Option<NameText>,
-    /// In place of the fault's own, which stays unless given.
-    pub(super) config: Option<Map<String, Value>>,
-}
-
 /// A user and a password.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -139,10 +83,10 @@ pub(super) struct CredentialTable {
     pub(super) password: SecretTable,
 }
 
-/// Where a secret is kept; exactly one.
+/// Where a secret is kept: one place, or `lab` and `kube-secret`, of which each environment has its own.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 2))]
 pub(super) struct SecretTable {
     /// An environment variable.
     pub(super) env: Option<String>,
@@ -150,6 +94,9 @@ pub(super) struct SecretTable {
     pub(super) file: Option<String>,
     /// A secret that the lab's stack names and every lab makes up anew.
     pub(super) lab: Option<String>,
+    /// A key of a Secret in the cluster's namespace, as `NAME/KEY`. It may stand beside `lab`, so that
+    /// one config serves both kinds of environment.
+    pub(super) kube_secret: Option<String>,
 }
 
 /// A plugin.
@@ -178,6 +125,9 @@ pub(super) struct GrantsTable {
     /// Label selectors of instances.
     #[serde(default)]
     pub(super) redis: Vec<String>,
+    /// Kinds of Kubernetes objects, as `VERSION/KIND` or `GROUP/VERSION/KIND`, with `/NAME` for one alone.
+    #[serde(default)]
+    pub(super) kube: Vec<String>,
     /// Names of feeds.
     #[serde(default)]
     pub(super) feed: Vec<String>,

@@ -30,6 +30,8 @@ pub struct LoadOptions {
     pub set: Vec<String>,
     /// `--time-scale`: how many times shorter.
     pub time_scale: Option<f64>,
+    /// `--allow-context`: the protected context that may be used.
+    pub allow_context: Option<String>,
 }
 
 /// Reads a run config, or says everything that is wrong with it.
@@ -80,8 +82,9 @@ fn mask_secrets(root: &mut Node, texts: &mut Texts) {
         let Some(password) = credential.value.child_mut("password") else { continue };
         match &mut password.content {
             Content::Table(sources) => {
-                let hidden =
-                    sources.iter_mut().filter(|(key, _)| !matches!(key.as_str(), "env" | "file" | "lab"));
+                let hidden = sources
+                    .iter_mut()
+                    .filter(|(key, _)| !matches!(key.as_str(), "env" | "file" | "lab" | "kube-secret"));
                 hidden.for_each(|(_, entry)| mask(&mut entry.value, texts));
             }
             _ => mask(password, texts),

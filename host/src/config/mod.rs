@@ -25,6 +25,7 @@ mod load;
 pub mod model;
 mod overrides;
 mod phases;
+mod places;
 mod plugins;
 mod probe;
 mod quantities;

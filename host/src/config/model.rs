@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Rows, Sources};
+use crate::environment::kubernetes::ClusterConfig;
 
 /// One run.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct RunConfig {
     pub assertions: Vec<AssertionConfig>,
     /// How long a graceful stop waits for the task at hand.
     pub stop_timeout: Duration,
+    /// What `--set` put into it.
+    pub set: Vec<String>,
     /// What it was read from, to point to lines.
     pub sources: Arc<Sources>,
 }
@@ -46,7 +49,15 @@ impl RunConfig {
     /// Names of the secrets that a lab has to supply.
     pub fn lab_secrets(&self) -> impl Iterator<Item = &str> {
         self.credentials.values().filter_map(|credential| match &credential.password {
-            SecretSource::Lab(secret) => Some(secret.as_str()),
+            SecretSource::Environment { lab, .. } => lab.as_deref(),
+            SecretSource::Env(_) | SecretSource::File(_) => None,
+        })
+    }
+
+    /// The secrets that a cluster has to supply.
+    pub fn cluster_secrets(&self) -> impl Iterator<Item = &SecretKey> {
+        self.credentials.values().filter_map(|credential| match &credential.password {
+            SecretSource::Environment { cluster, .. } => cluster.as_ref(),
             SecretSource::Env(_) | SecretSource::File(_) => None,
         })
     }
@@ -68,6 +79,8 @@ pub enum EnvironmentKind {
     /// Something that already runs and that Assay only sends load to: for runs without faults.
     /// Its URL has no trailing slash.
     Url { url: String },
+    /// One namespace of a Kubernetes cluster.
+    Kubernetes(ClusterConfig),
 }
 
 /// A user, and where the password is kept.
@@ -83,8 +96,25 @@ pub enum SecretSource {
     Env(String),
     /// A file, resolved against the config's folder.
     File(PathBuf),
-    /// A secret of the lab's stack, made up anew by every lab.
-    Lab(String),
+    /// The environment supplies it; at least one kind does.
+    Environment {
+        /// A secret of the lab's stack, made up anew by every lab.
+        lab: Option<String>,
+        cluster: Option<SecretKey>,
+    },
+}
+
+/// A key of a Secret in the environment's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretKey {
+    pub name: String,
+    pub key: String,
+}
+
+impl std::fmt::Display for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.name, self.key)
+    }
 }
 
 /// A user and a password that plugins name and never see.
@@ -128,6 +158,7 @@ pub struct Grants {
     pub cluster: Vec<String>,
     pub sql: Vec<String>,
     pub redis: Vec<String>,
+    /// Kinds of objects, `apps/v1/Deployment`, or with `/NAME` one object.
     pub kube: Vec<String>,
     /// Names of feeds.
     pub feed: Vec<String>,

@@ -9,7 +9,7 @@ use super::{
     quantities::{DurationText, SizeText},
     tree::escape,
 };
-use crate::environment::Selector;
+use crate::environment::{ObjectGrant, Selector};
 
 /// Least memory of a plugin: one page of WebAssembly.
 const LEAST_MEMORY: u64 = 64 << 10;
@@ -58,12 +58,18 @@ fn grants(checks: &mut Checks<'_>, at: &str, table: GrantsTable) -> Grants {
             }
         }
     }
+    for (index, kind) in table.kube.iter().enumerate() {
+        if let Err(because) = kind.parse::<ObjectGrant>() {
+            let help = "as in \"apps/v1/Deployment\" or \"v1/ConfigMap\", or with a name behind it for one object alone";
+            checks.refuse(&format!("{at}/kube/{index}"), because, help);
+        }
+    }
     Grants {
         http: table.http.iter().map(|host| host.to_ascii_lowercase()).collect(),
         cluster: table.cluster,
         sql: table.sql,
         redis: table.redis,
-        kube: Vec::new(),
+        kube: table.kube,
         feed: table.feed,
     }
 }

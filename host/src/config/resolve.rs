@@ -14,18 +14,18 @@ use super::{
     LoadOptions, Sources, behaviors,
     checks::Checks,
     diagnostic::Diagnostic,
-    environments, feeds,
-    file::{
-        AssertionTable, ConfigFile, CredentialTable, FaultTable, GuardTable, SecretTable, SteadyTable,
-        SwapTable,
-    },
+    environments::{self, is_dns_name},
+    feeds,
+    file::{AssertionTable, ConfigFile, CredentialTable, FaultTable, GuardTable, SecretTable, SteadyTable},
     folder::Folder,
     http,
     model::{
         AssertionConfig, ConfigOrigin, CredentialConfig, FaultConfig, GuardConfig, PhaseConfig, PluginUse,
-        ProfileConfig, RunConfig, SecretSource, SettleConfig, SteadyConfig,
+        ProfileConfig, RunConfig, SecretKey, SecretSource, SettleConfig, SteadyConfig,
     },
-    phases, plugins, probe,
+    phases,
+    places::SwapTable,
+    plugins, probe,
     tree::escape,
     units::show_duration,
 };
@@ -77,6 +77,7 @@ pub(super) fn resolve(
         stop_timeout: file.stop_timeout.map_or(Duration::from_secs(5), |duration| duration.0),
         phases,
         faults,
+        set: options.set.clone(),
         sources: sources.clone(),
         environment: match environment {
             Some(picked) if checks.errors.is_empty() => picked.config,
@@ -221,23 +222,44 @@ fn credentials(
     for (name, table) in tables {
         let at = format!("/credentials/{}", escape(&name));
         checks.named(&at, &name);
-        let SecretTable { env, file, lab } = table.password;
-        let password = match (env, file, lab) {
-            (Some(variable), _, _) => {
+        let SecretTable { env, file, lab, kube_secret } = table.password;
+        let cluster =
+            kube_secret.and_then(|text| secret_key(checks, &format!("{at}/password/kube-secret"), &text));
+        let sources = [env.is_some(), file.is_some(), lab.is_some() || cluster.is_some()];
+        if sources.iter().filter(|given| **given).count() > 1 {
+            let message = format!("the password of `{name}` has more than one source");
+            let help = "name one; only `lab` and `kube-secret` go together, each for its kind of environment";
+            checks.refuse(&format!("{at}/password"), message, help);
+            continue;
+        }
+        let password = match (env, file) {
+            (Some(variable), _) => {
                 if variable.is_empty() || variable.contains(['=', '\0']) {
                     let message = format!("`{}` cannot be an environment variable", variable.escape_debug());
                     checks.refuse(&format!("{at}/password/env"), message, "name one, such as DB_PASSWORD");
                 }
                 Some(SecretSource::Env(variable))
             }
-            (_, Some(file), _) => checks.path(&format!("{at}/password/file"), &file).map(SecretSource::File),
-            (_, _, Some(secret)) => Some(SecretSource::Lab(secret)),
-            // The schema asks for exactly one.
-            (None, None, None) => None,
+            (_, Some(file)) => checks.path(&format!("{at}/password/file"), &file).map(SecretSource::File),
+            // The schema asks for at least one; a key of a Secret that cannot be read was told.
+            (None, None) => {
+                (lab.is_some() || cluster.is_some()).then_some(SecretSource::Environment { lab, cluster })
+            }
         };
         if let Some(password) = password {
             credentials.insert(name, CredentialConfig { user: table.user, password });
         }
     }
     credentials
+}
+
+/// `NAME/KEY`.
+fn secret_key(checks: &mut Checks<'_>, pointer: &str, text: &str) -> Option<SecretKey> {
+    let found =
+        text.split_once('/').filter(|(name, key)| is_dns_name(name) && !key.is_empty() && !key.contains('/'));
+    if found.is_none() {
+        let help = "the Secret's name and the key in it, such as \"database/password\"";
+        checks.refuse(pointer, format!("`{text}` does not name a key of a Secret"), help);
+    }
+    found.map(|(name, key)| SecretKey { name: name.to_owned(), key: key.to_owned() })
 }

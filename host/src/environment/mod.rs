@@ -8,7 +8,9 @@
 mod elsewhere;
 mod groups;
 mod inverse;
+pub mod kubernetes;
 pub mod lab;
+mod objects;
 pub mod selector;
 mod types;
 
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use elsewhere::Elsewhere;
 use groups::one_group;
 pub use inverse::Inverse;
+pub use objects::{ObjectGrant, ObjectReference, Objects, inverse_patch};
 pub use selector::Selector;
 pub use types::*;
 
@@ -64,6 +67,22 @@ pub trait Environment: Send + Sync {
     /// the virtual users', are made on such threads.
     fn enter_network(&self) -> EnterNetwork;
 
+    /// The way to raw objects, where this environment has such.
+    fn objects(&self) -> Option<&dyn Objects> {
+        None
+    }
+
+    /// Refuses, before anything is changed, if this process may not do what these calls take.
+    async fn ensure_permitted(&self, _: &Calls) -> Result<()> {
+        Ok(())
+    }
+
+    /// Keeps a copy of the journal's pending lines where any machine finds it, if the environment outlives
+    /// this one. `pending` is asked for the lines when it is this call's turn to write them.
+    async fn keep_journal(&self, _pending: &(dyn Fn() -> String + Sync)) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns, with the reason, if the whole environment ends without being asked to.
     async fn ended(&self) -> EnvironmentError {
         std::future::pending().await
@@ -107,6 +126,10 @@ pub trait Environment: Send + Sync {
 
     /// Carries out one inverse.
     async fn undo(&self, inverse: &Inverse) -> Result<()> {
+        let objects = || {
+            self.objects()
+                .ok_or_else(|| EnvironmentError::Unsupported(format!("{} has no objects", self.kind())))
+        };
         match inverse {
             Inverse::Release { instance } => self.release(instance).await,
             Inverse::SetSchedulable { node, schedulable } => self.set_schedulable(node, *schedulable).await,
@@ -114,6 +137,12 @@ pub trait Environment: Send + Sync {
             Inverse::Heal { id } => self.heal(id).await,
             Inverse::Scale { workload, replicas } => self.scale(workload, *replicas).await,
             Inverse::SetQuota { group, quota } => self.set_quota(group, *quota).await,
+            Inverse::Patch { object, before } => match objects()?.patch(object, before).await {
+                // What is gone has nothing to give back.
+                Ok(_) | Err(EnvironmentError::NotFound(_)) => Ok(()),
+                Err(error) => Err(error),
+            },
+            Inverse::Delete { object } => objects()?.delete(object).await,
         }
     }
 

@@ -12,8 +12,9 @@ pub struct Selector {
     requirements: Vec<Requirement>,
 }
 
+/// One condition on a thing's labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Requirement {
+pub(super) enum Requirement {
     In { key: String, values: Vec<String> },
     NotIn { key: String, values: Vec<String> },
     Exists { key: String },
@@ -34,6 +35,11 @@ impl Selector {
     /// The empty selector.
     pub fn everything() -> Self {
         Self { text: String::new(), requirements: Vec::new() }
+    }
+
+    /// Its conditions: all must hold.
+    pub(super) fn requirements(&self) -> &[Requirement] {
+        &self.requirements
     }
 
     /// Does a thing of this name with these labels match?

@@ -1,9 +1,10 @@
 //! What environments are made of.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
+use super::ObjectReference;
 use crate::observe::{Labels, Nanos};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,4 +102,17 @@ pub enum Direction {
     Both,
     Ingress,
     Egress,
+}
+
+/// What the plugins of a run can ask of its environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Functions of the interface `cluster`.
+    pub cluster: BTreeSet<String>,
+    /// Kinds of raw objects that they are granted.
+    pub objects: Vec<ObjectReference>,
+    /// Do they connect to instances by themselves?
+    pub connections: bool,
+    /// The Secrets that passwords are in.
+    pub secrets: BTreeSet<String>,
 }

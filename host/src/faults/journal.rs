@@ -14,7 +14,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{capability::ports, environment::Inverse};
+use crate::{
+    capability::ports,
+    environment::{Environment, EnvironmentError, Inverse},
+};
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,16 @@ pub struct Pending {
     pub number: u64,
     pub fault: String,
     pub undo: Undo,
+}
+
+impl Pending {
+    fn entry(&self) -> Entry {
+        let (number, fault) = (self.number, self.fault.clone());
+        match self.undo.clone() {
+            Undo::Host(inverse) => Entry::Host { number, fault, inverse },
+            Undo::Plugin(undo) => Entry::Plugin { number, fault, undo },
+        }
+    }
 }
 
 /// How a pending entry is undone.
@@ -97,6 +110,11 @@ impl Journal {
         self.state().pending.values().rev().cloned().collect()
     }
 
+    /// Brings the copy that the environment keeps up to date.
+    pub async fn keep_in(&self, environment: &dyn Environment) -> Result<(), EnvironmentError> {
+        environment.keep_journal(&|| ports::Journal::pending_lines(self)).await
+    }
+
     /// Notes that an entry is undone.
     pub fn undone(&self, number: u64) -> io::Result<()> {
         let mut state = self.state();
@@ -108,13 +126,10 @@ impl Journal {
     fn add(&self, fault: &str, undo: Undo) -> io::Result<()> {
         let mut state = self.state();
         let (number, fault) = (state.next, fault.to_owned());
-        let entry = match undo.clone() {
-            Undo::Host(inverse) => Entry::Host { number, fault: fault.clone(), inverse },
-            Undo::Plugin(undo) => Entry::Plugin { number, fault: fault.clone(), undo },
-        };
-        append(&mut state.file, &entry)?;
+        let pending = Pending { number, fault, undo };
+        append(&mut state.file, &pending.entry())?;
         state.next += 1;
-        state.pending.insert(number, Pending { number, fault, undo });
+        state.pending.insert(number, pending);
         Ok(())
     }
 
@@ -123,9 +138,22 @@ impl Journal {
     }
 }
 
+/// What is pending by a journal's text, newest first; `source` is what errors call it.
+pub fn pending_in(text: &str, source: &Path) -> Result<Vec<Pending>, JournalError> {
+    let whole = text.rfind('\n').map_or(0, |newline| newline + 1);
+    let (_, pending) = replay(source, &text[..whole])?;
+    Ok(pending.into_values().rev().collect())
+}
+
 impl ports::Journal for Journal {
     fn before(&self, fault: &str, inverse: &Inverse) -> io::Result<()> {
         self.add(fault, Undo::Host(inverse.clone()))
+    }
+
+    fn pending_lines(&self) -> String {
+        let line = |pending: &Pending| serde_json::to_string(&pending.entry()).map(|line| line + "\n");
+        // Whatever was written to the file can be written.
+        self.state().pending.values().filter_map(|pending| line(pending).ok()).collect()
     }
 }
 
@@ -183,6 +211,8 @@ mod tests {
         let undos: Vec<_> = journal.pending("a").into_iter().map(|pending| pending.undo).collect();
         assert_eq!(undos, [Undo::Plugin("undo me".into()), Undo::Host(release("db-0"))]);
         assert_eq!(journal.pending("b"), []);
+        let copy = pending_in(&journal.pending_lines(), Path::new("the copy")).expect("reads");
+        assert_eq!(copy, journal.all_pending());
         journal.before("c", &release("db-2")).expect("writes");
         assert_eq!(journal.all_pending()[0].number, 3);
     }

@@ -14,7 +14,7 @@ mod timeline;
 
 pub use guard::Guard;
 pub use horizon::beyond_load;
-pub use journal::{Journal, JournalError, Pending, Undo};
+pub use journal::{Journal, JournalError, Pending, Undo, pending_in};
 pub use recovery::{CALM, CALM_SUCCESSES, outage, outages};
 pub use steady::{Steady, check as check_steady, wait as wait_steady, wait_probed};
 pub use strike::{Armed, Armory, StrikeError};

@@ -65,6 +65,8 @@ impl Armed {
             if let Some(undo) = &strike.undo {
                 let noted = self.journal.before_plugin(&self.name, undo);
                 noted.map_err(|error| StrikeError::Journal(error.to_string()))?;
+                let kept = self.journal.keep_in(self.environment.as_ref()).await;
+                kept.map_err(|error| StrikeError::Journal(error.to_string()))?;
             }
             let before = clock.now();
             match self
@@ -191,7 +193,10 @@ impl Armed {
                 self.instance.revert(undo).await.map_err(|error| error.to_string())?;
             }
         }
-        self.journal.undone(pending.number).map_err(|error| error.to_string())
+        self.journal.undone(pending.number).map_err(|error| error.to_string())?;
+        // A copy that still has it costs no more than undoing it twice, which is harmless.
+        let _behind = self.journal.keep_in(self.environment.as_ref()).await;
+        Ok(())
     }
 
     pub fn tell(&self, change: FaultChange) {

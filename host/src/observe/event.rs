@@ -3,7 +3,7 @@
 //! [`Fact`] is the vocabulary that all rooms share; its serialised form is what `events.jsonl` holds,
 //! one event a line. New facts and new fields may be added; meanings do not change.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,18 @@ pub enum Fact {
         cpu: Option<u64>,
         memory: Option<u64>,
     },
+
+    /// A service leads to other instances than before.
+    Routed {
+        service: String,
+        instances: Vec<String>,
+    },
+    /// From here on nothing is seen of what happens in the environment.
+    SightLost {
+        because: String,
+    },
+    /// It is seen again, and what was missed was told before this, late.
+    SightRegained,
 
     /// Everything about one fault.
     Fault {
@@ -234,6 +246,28 @@ pub struct InstanceChange {
     pub detail: String,
 }
 
+/// In one line, for people.
+impl fmt::Display for InstanceChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let change = match self.change {
+            InstanceEvent::Started => "started",
+            InstanceEvent::Ready => "ready",
+            InstanceEvent::NotReady => "not ready",
+            InstanceEvent::Exited => "ended",
+            InstanceEvent::OomKilled => "killed for want of memory",
+            InstanceEvent::Held => "held",
+            InstanceEvent::Released => "released",
+            InstanceEvent::Frozen => "frozen",
+            InstanceEvent::Resumed => "goes on",
+            InstanceEvent::Rescheduled => "rescheduled",
+            InstanceEvent::Evicted => "evicted",
+            InstanceEvent::Relabelled => "relabelled",
+        };
+        write!(f, "{} on {}: {change}", self.instance, self.node)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ", {}", self.detail) }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstanceEvent {
@@ -248,6 +282,8 @@ pub enum InstanceEvent {
     Resumed,
     Rescheduled,
     Evicted,
+    /// Its labels changed.
+    Relabelled,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

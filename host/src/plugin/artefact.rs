@@ -1,9 +1,9 @@
 //! From where a plugin comes from to what it is.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, collections::BTreeSet, path::PathBuf};
 
 use sha2::{Digest, Sha256};
-use wasmtime::component::Component;
+use wasmtime::component::{Component, types::ComponentItem};
 
 use super::{About, AboutError, CallError, Engine, PluginKind, built_in, kind};
 use crate::config::PluginSource;
@@ -41,6 +41,8 @@ pub struct Plugin {
     pub digest: String,
     /// Is it part of the host's own binary?
     pub built_in: bool,
+    /// All calls of the contract that it can make at all, as `cluster/terminate`.
+    pub imports: BTreeSet<String>,
     pub about: About,
 }
 
@@ -80,12 +82,14 @@ pub struct Artefact {
     /// SHA-256 of the component, in hexadecimal.
     pub digest: String,
     pub built_in: bool,
+    /// All calls of the contract that it can make at all, as `cluster/terminate`.
+    pub(crate) imports: BTreeSet<String>,
     pub(crate) component: Component,
 }
 
 impl std::fmt::Debug for Artefact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, kind, digest, built_in, component: _ } = self;
+        let Self { name, kind, digest, built_in, imports: _, component: _ } = self;
         f.debug_struct("Artefact")
             .field("name", name)
             .field("kind", kind)
@@ -133,7 +137,27 @@ impl Engine {
             Err(error @ kind::KindError::Version { .. }) => return Err(LoadError::Version { name, error }),
             Err(error) => return Err(LoadError::Kind { name, error }),
         };
-        Ok(Artefact { name, kind, digest, built_in: path.is_none(), component })
+        let imports = self.imports(&component);
+        Ok(Artefact { name, kind, digest, built_in: path.is_none(), imports, component })
+    }
+
+    /// A component names every function that it imports, so what is not here it cannot call.
+    fn imports(&self, component: &Component) -> BTreeSet<String> {
+        let types = component.component_type();
+        let mut calls = BTreeSet::new();
+        for (name, item) in types.imports(self.wasmtime()) {
+            let (Some((interface, _)), ComponentItem::ComponentInstance(instance)) =
+                (kind::contract_name(name), item.ty)
+            else {
+                continue;
+            };
+            for (function, item) in instance.exports(self.wasmtime()) {
+                if matches!(item.ty, ComponentItem::ComponentFunc(_)) {
+                    calls.insert(format!("{interface}/{function}"));
+                }
+            }
+        }
+        calls
     }
 }
 

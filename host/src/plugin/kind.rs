@@ -74,7 +74,7 @@ pub(crate) fn of<'a>(
 }
 
 /// `assay:plugin/behavior@0.1.0` is `behavior` of version `0.1.0`.
-fn contract_name(name: &str) -> Option<(&str, &str)> {
+pub(super) fn contract_name(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix(PACKAGE)?.split_once('@')
 }
 

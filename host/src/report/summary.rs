@@ -9,14 +9,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::observe::{
-    Audit, Endpoint, ErrorClass, FaultSeen, Filter, FindingSeen, GeneratorSeen, Latency, LoggedLine, Nanos,
-    Observations, OwnCheck, PhaseSeen, PluginFailures, PluginSeen, QuotaSeen, RestoreFailure, RunInfo,
-    RunOutcome, Span, SteadySeen, UsageSeen, Verdict, WorkloadSeen,
+    Audit, BlindSpan, Endpoint, ErrorClass, FaultSeen, Filter, FindingSeen, GeneratorSeen, Happening,
+    Latency, LoggedLine, Nanos, Observations, OwnCheck, PhaseSeen, PluginFailures, PluginSeen, QuotaSeen,
+    RestoreFailure, RunInfo, RunOutcome, Span, SteadySeen, UsageSeen, Verdict, WorkloadSeen,
     histogram::{Histogram, mean, percentile},
 };
 
 /// Version of the schema; it changes when a reader would have to.
 const SCHEMA: u32 = 1;
+
+const SECOND: Nanos = 1_000_000_000;
 
 /// A p95 over all requests is worth telling when it differs this much from that of successes.
 const TELLING: f64 = 0.1;
@@ -65,6 +67,8 @@ pub struct FaultSummary {
     pub component_recovery: Option<Nanos>,
     /// The users' requests from the strike to the first steady check after the revert.
     pub during: Option<Figures>,
+    /// What happened to the target's instances then, and to the ways that lead to them.
+    pub meanwhile: Vec<Happening>,
 }
 
 /// What the load did.
@@ -166,6 +170,8 @@ pub struct Target {
     pub usage: Vec<UsageSeen>,
     pub quotas: Vec<QuotaSeen>,
     pub workloads: Vec<WorkloadSeen>,
+    /// When nothing was seen of what happened there.
+    pub blind: Vec<BlindSpan>,
 }
 
 /// The plugins: how they failed, and their own figures.
@@ -225,6 +231,7 @@ impl Summary {
             target: Target {
                 usage: known.usage(&Span::Whole).unwrap_or_default(),
                 quotas: known.quotas().to_vec(),
+                blind: known.blind_spans().to_vec(),
                 workloads: known.workloads(),
             },
             audits: known.audits().to_vec(),
@@ -245,6 +252,10 @@ impl FaultSummary {
             unaided: fault.unaided(),
             component_recovery: fault.component_recovery(),
             during: fault.struck.map(|_| Figures::of(known, &Filter::all(), &span)),
+            // What a strike does begins a moment before its plugin says when it was.
+            meanwhile: fault.struck.map_or_else(Vec::new, |struck| {
+                known.happenings(struck.saturating_sub(SECOND), fault.steady_again.unwrap_or(Nanos::MAX))
+            }),
             fault,
         }
     }

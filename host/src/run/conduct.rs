@@ -14,6 +14,7 @@ use super::{
     plan, preflight,
     rack::Rack,
     settle::settle,
+    unfinished::{Held, Unfinished},
     users, watch,
 };
 use crate::{
@@ -149,7 +150,7 @@ impl Run {
     async fn stages(&self) -> Ending {
         self.stage(Stage::Preflight);
         self.cast.introduce(&self.stream);
-        let planned = match place::planned(&self.config) {
+        let planned = match place::planned(&self.config).await {
             Ok(environment) => environment,
             Err(because) => return (RunOutcome::NotReady, because),
         };
@@ -158,15 +159,44 @@ impl Run {
         if let Some(because) = plan.blocked() {
             return (RunOutcome::Fail, format!("nothing was started: {because}"));
         }
-        let place = match place::open(&self.config, &self.stream).await {
+        let place = match place::open(&self.config, &self.cast, &self.info.id, &self.stream).await {
             Ok(place) => place,
             Err(because) => return (RunOutcome::NotReady, because),
         };
+        let unfinished = match self.begin_unfinished(&place) {
+            Ok(unfinished) => unfinished,
+            Err(error) => {
+                let _closed = place.environment.close().await;
+                return (
+                    RunOutcome::NotReady,
+                    format!("this machine cannot note what is to be undone: {error}"),
+                );
+            }
+        };
         let ending = self.in_place(&place).await;
+        if let Some(unfinished) = unfinished.filter(|_| self.journal.all_pending().is_empty())
+            && let Err(error) = unfinished.finish()
+        {
+            self.not_restored("the note of this run", &error.to_string());
+        }
         if let Err(error) = place.environment.close().await {
             self.not_restored("the environment", &error.to_string());
         }
         ending
+    }
+
+    /// Notes on this machine what the environment will be changed by, if it outlives this process.
+    fn begin_unfinished(&self, place: &Place) -> io::Result<Option<Held>> {
+        let Some(lasting) = &place.lasting else { return Ok(None) };
+        let unfinished = Unfinished {
+            run: self.info.id.clone(),
+            environment: self.config.environment.name.clone(),
+            place: lasting.clone(),
+            journal: std::path::absolute(self.path.join("journal.jsonl"))?,
+            config: std::path::absolute(&self.config.path)?,
+            set: self.config.set.clone(),
+        };
+        unfinished.begin().map(Some)
     }
 
     async fn in_place(&self, place: &Place) -> Ending {
@@ -423,6 +453,9 @@ impl Run {
                 },
                 Undo::Plugin(_) => self.not_restored(&what, "its plugin could not revert it"),
             }
+        }
+        if let Err(error) = self.journal.keep_in(place.environment.as_ref()).await {
+            self.not_restored("the journal that the environment keeps", &error.to_string());
         }
     }
 

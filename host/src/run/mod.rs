@@ -11,12 +11,15 @@ mod place;
 mod plan;
 mod preflight;
 mod rack;
+mod recover;
 mod settle;
+mod unfinished;
 mod users;
 mod watch;
 
 pub use cast::{Cast, CastError};
 pub use conduct::{Finished, Options, RunError, conduct};
 pub use identity::fresh_seed;
-pub use place::planned;
+pub use place::{calls, planned};
 pub use plan::{Plan, plan};
+pub use recover::{Recovered, recover, recover_by_config};

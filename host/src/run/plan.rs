@@ -162,6 +162,10 @@ async fn preview<C>(
 struct LookOnly;
 
 impl ports::Journal for LookOnly {
+    fn pending_lines(&self) -> String {
+        String::new()
+    }
+
     fn before(&self, _: &str, _: &Inverse) -> std::io::Result<()> {
         Err(std::io::Error::other("a preview changes nothing"))
     }

@@ -73,6 +73,8 @@ impl Notable {
                 let memory = memory.map_or("unbounded".to_owned(), figures::bytes);
                 format!("quota on {}: CPU {cpu}, memory {memory}", line(group))
             }
+            Fact::SightLost { because } => format!("the environment cannot be seen: {}", line(because)),
+            Fact::SightRegained => "the environment is seen again".to_owned(),
             Fact::Fault { fault, change } => format!("fault {}: {}", line(fault), fault_text(change)?),
             Fact::Steady { holds, because } => {
                 let before = self.steady.replace(*holds).unwrap_or(true);
@@ -93,6 +95,7 @@ impl Notable {
             | Fact::Endpoint { .. }
             | Fact::Interval(_)
             | Fact::Usage { .. }
+            | Fact::Routed { .. }
             | Fact::Verdict(_)
             | Fact::RunEnded { .. } => return None,
         };

@@ -183,6 +183,10 @@ impl Environment for Paper {
 }
 
 impl ports::Journal for Paper {
+    fn pending_lines(&self) -> String {
+        String::new()
+    }
+
     fn before(&self, fault: &str, inverse: &Inverse) -> io::Result<()> {
         if self.refuse_journal {
             return Err(io::Error::other("the disk is full"));

@@ -1,8 +1,8 @@
 //! Folding events in.
 
 use super::{
-    Ended, FaultSeen, FindingSeen, LoggedLine, Observations, PhaseSeen, PluginFailures, PluginSeen,
-    QuotaSeen, ReplicaPoint, RestoreFailure, SteadySeen, usage::Reading,
+    BlindSpan, Ended, FaultSeen, FindingSeen, LoggedLine, Observations, PhaseSeen, PluginFailures,
+    PluginSeen, QuotaSeen, ReplicaPoint, RestoreFailure, SteadySeen, usage::Reading,
 };
 use crate::observe::{Event, Fact, RunInfo};
 
@@ -66,6 +66,7 @@ impl Observations {
                 self.load_ended.get_or_insert(at);
             }
             Fact::Instance(change) => {
+                self.happened(at, change.to_string());
                 if !change.workload.is_empty() {
                     self.workloads.entry(change.workload.clone()).or_default().instance(change);
                 }
@@ -82,6 +83,18 @@ impl Observations {
             }
             Fact::Quota { group, cpu, memory } => {
                 self.quotas.push(QuotaSeen { at, group: group.clone(), cpu: *cpu, memory: *memory });
+            }
+            Fact::Routed { service, instances } => {
+                let to = if instances.is_empty() { "nobody".to_owned() } else { instances.join(", ") };
+                self.happened(at, format!("service {service} leads to {to}"));
+            }
+            Fact::SightLost { because } => {
+                self.blind.push(BlindSpan { from: at, until: None, because: because.clone() });
+            }
+            Fact::SightRegained => {
+                if let Some(span) = self.blind.last_mut() {
+                    span.until.get_or_insert(at);
+                }
             }
             Fact::Fault { fault, change } => {
                 let known = self.faults.iter().position(|seen| seen.name == *fault);

@@ -30,7 +30,7 @@ pub use plugins::{LoggedLine, OwnCheck, OwnTrend, PluginFailures, PluginSeen};
 pub use requests::{Filter, Latency, Metric, Point, Totals};
 pub use spans::{QueryError, Span};
 pub use usage::UsageSeen;
-pub use workloads::{QuotaSeen, ReplicaPoint, WorkloadSeen};
+pub use workloads::{BlindSpan, Happening, QuotaSeen, ReplicaPoint, WorkloadSeen};
 
 use super::{Audit, Endpoint, Nanos, RunInfo, RunOutcome, Severity, Stage, Stretch, Verdict};
 
@@ -50,6 +50,8 @@ pub struct Observations {
     workloads: BTreeMap<String, workloads::WorkloadRecord>,
     usage: BTreeMap<String, Vec<usage::Reading>>,
     quotas: Vec<QuotaSeen>,
+    happenings: Vec<Happening>,
+    blind: Vec<BlindSpan>,
     plugins: plugins::PluginRecord,
     findings: Vec<FindingSeen>,
     audits: Vec<Audit>,

@@ -30,6 +30,28 @@ pub struct WorkloadSeen {
     pub oom_kills: u32,
 }
 
+/// Something that happened to an instance, or to the way to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Happening {
+    pub at: Nanos,
+    /// In one line.
+    pub what: String,
+}
+
+/// Most happenings that are kept: more than a run has in which things go as they should.
+const MOST_HAPPENINGS: usize = 10_000;
+
+/// A stretch in which nothing was seen of what happened in the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct BlindSpan {
+    pub from: Nanos,
+    /// Null if it lasted to the end.
+    pub until: Option<Nanos>,
+    pub because: String,
+}
+
 /// A bound on a group and when it came; absent bounds are none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -73,7 +95,8 @@ impl WorkloadRecord {
             | InstanceEvent::Released
             | InstanceEvent::Frozen
             | InstanceEvent::Resumed
-            | InstanceEvent::Rescheduled => {}
+            | InstanceEvent::Rescheduled
+            | InstanceEvent::Relabelled => {}
         }
     }
 }
@@ -86,6 +109,23 @@ impl Observations {
             ..record.seen.clone()
         };
         self.workloads.iter().map(named).collect()
+    }
+
+    pub(super) fn happened(&mut self, at: Nanos, what: String) {
+        if self.happenings.len() < MOST_HAPPENINGS {
+            self.happenings.push(Happening { at, what });
+        }
+    }
+
+    /// What happened to instances from one moment to another, in the order in which it was told.
+    pub fn happenings(&self, from: Nanos, until: Nanos) -> Vec<Happening> {
+        let inside = |one: &&Happening| (from..=until).contains(&one.at);
+        self.happenings.iter().filter(inside).cloned().collect()
+    }
+
+    /// When the environment could not be seen.
+    pub fn blind_spans(&self) -> &[BlindSpan] {
+        &self.blind
     }
 
     /// Every change of a quota.

@@ -127,6 +127,7 @@ fn one(seen: &FaultSummary, start: Nanos, failures: u64) -> String {
         }
         text.push_str(&format!("\nAs the component saw it:\n\n{table}"));
     }
+    text.push_str(&meanwhile(seen, struck));
     let mut table = Table::new(&["seen by", "outage:", "known to within:", "failures:"]);
     let mut add = |by: String, seen: &OutageSeen| {
         table.row([
@@ -142,4 +143,23 @@ fn one(seen: &FaultSummary, start: Nanos, failures: u64) -> String {
         text.push_str(&format!("\nAs requests saw it:\n\n{table}"));
     }
     text
+}
+
+/// What happened in the environment, on the same timeline as the component's steps.
+fn meanwhile(seen: &FaultSummary, struck: Nanos) -> String {
+    const MOST: usize = 40;
+    if seen.meanwhile.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(&["after the strike:", "what happened"]);
+    for one in seen.meanwhile.iter().take(MOST) {
+        let after = match one.at.checked_sub(struck) {
+            Some(after) => figures::duration(after),
+            None => format!("-{}", figures::duration(struck - one.at)),
+        };
+        table.row([after, one.what.clone()]);
+    }
+    let more = seen.meanwhile.len().saturating_sub(MOST);
+    let more = if more > 0 { format!("\nand {more} more, in events.jsonl.\n") } else { String::new() };
+    format!("\nMeanwhile in the environment:\n\n{table}{more}")
 }

@@ -15,6 +15,7 @@ pub(super) fn section(summary: &Summary) -> String {
         titled("### Quotas", quotas(summary).trim_end()),
         titled("### Usage against limits", usage(summary).trim_end()),
         titled("### Replicas", workloads(summary).trim_end()),
+        titled("### Not seen", blind(summary).trim_end()),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     if parts.is_empty() { String::new() } else { format!("## Target\n\n{}", parts.join("\n")) }
@@ -86,6 +87,21 @@ fn usage(summary: &Summary) -> String {
             usage.memory_limit.map_or("none".to_owned(), figures::bytes),
             usage.oom_kills.to_string(),
         ]);
+    }
+    table.to_string()
+}
+
+/// Stretches of which the rest of this section knows nothing.
+fn blind(summary: &Summary) -> String {
+    if summary.target.blind.is_empty() {
+        return String::new();
+    }
+    let start = summary.load_started.unwrap_or(0);
+    let mut table = Table::new(&["from:", "until:", "because"]);
+    for span in &summary.target.blind {
+        let moment =
+            |at: u64| if at < start { "before load".to_owned() } else { figures::moment(at - start) };
+        table.row([moment(span.from), span.until.map_or("the end".to_owned(), moment), span.because.clone()]);
     }
     table.to_string()
 }

@@ -1,0 +1,209 @@
+//! What the tests on a cluster share.
+
+use std::{
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use assay::{
+    environment::{
+        Environment,
+        kubernetes::{ClusterConfig, Kubernetes, NodeCommands, Target, Via},
+    },
+    observe::{Clock, Stream},
+};
+use k8s_openapi::api::{
+    authentication::v1::TokenRequest,
+    core::v1::{Namespace, ServiceAccount},
+    rbac::v1::{ClusterRole, ClusterRoleBinding},
+};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    config::{AuthInfo, Kubeconfig},
+    core::GroupVersionKind,
+    discovery,
+};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// One test at a time: nodes and the API server are everybody's.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A namespace of its own with the workloads of the conformance suite; gone when it is [`Stage::close`]d.
+pub(crate) struct Stage {
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    pub(crate) context: String,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        let turn = TURN.lock().await;
+        // Only a second one would be an error.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let context =
+            Kubeconfig::read().expect("KUBECONFIG leads to a cluster").current_context.expect("a context");
+        let client = Client::try_default().await.expect("the cluster can be reached");
+        ensure_test_cluster(&client, &context).await;
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let namespace =
+            format!("assay-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let new = serde_json::from_value(json!({ "metadata": { "name": namespace } })).expect("a namespace");
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        namespaces.create(&PostParams::default(), &new).await.expect("a namespace");
+        let stage = Self { client, namespace, context, _turn: turn };
+        let image =
+            std::env::var("ASSAY_TEST_IMAGE").unwrap_or_else(|_| "localhost/jewelry-shop:test".to_owned());
+        let objects: Vec<Value> =
+            serde_json::from_str(&include_str!("objects.json").replace("IMAGE", &image)).expect("JSON");
+        for object in objects {
+            stage.apply(object).await;
+        }
+        stage
+    }
+
+    /// Creates an object, or brings it into this form.
+    pub(crate) async fn apply(&self, object: Value) {
+        let object: DynamicObject = serde_json::from_value(object).expect("an object");
+        let types = object.types.clone().expect("a kind");
+        let kind = GroupVersionKind::try_from(&types).expect("a kind");
+        let (resource, capabilities) =
+            discovery::pinned_kind(&self.client, &kind).await.expect("a known kind");
+        let api: Api<DynamicObject> = match capabilities.scope {
+            discovery::Scope::Namespaced => {
+                Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+            }
+            discovery::Scope::Cluster => Api::all_with(self.client.clone(), &resource),
+        };
+        let name = object.metadata.name.clone().expect("a name");
+        let parameters = PatchParams::apply("assay-test").force();
+        api.patch(&name, &parameters, &Patch::Apply(&object))
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) fn config(&self) -> ClusterConfig {
+        ClusterConfig {
+            context: self.context.clone(),
+            namespace: self.namespace.clone(),
+            target: Target { service: "front".to_owned(), via: Via::NodePort, port: None },
+            allow_nodes: true,
+            groups: "tier".to_owned(),
+            commands: power_commands(),
+        }
+    }
+
+    /// The environment, claimed for a run, with all its workloads ready.
+    pub(crate) async fn environment(&self, run: &str) -> Kubernetes {
+        self.environment_telling(run, Stream::new(Clock::start())).await
+    }
+
+    pub(crate) async fn environment_telling(&self, run: &str, stream: Stream) -> Kubernetes {
+        self.ready().await;
+        let cluster = Kubernetes::connect(&self.config(), stream).await.expect("it is reached");
+        cluster.claim(run).await.expect("nobody else is here");
+        cluster
+    }
+
+    /// Waits until the workloads are ready.
+    pub(crate) async fn ready(&self) {
+        let stream = Stream::new(Clock::start());
+        let looking = Kubernetes::reach(&self.config(), stream).await.expect("it is reached");
+        looking.wait_ready(Duration::from_secs(90)).await.expect("it gets ready");
+    }
+
+    /// Waits until the API server answers again, steadily.
+    pub(crate) async fn until_calm(&self) {
+        let mut answers = 0;
+        until("the API server is back", async || {
+            answers = if self.client.apiserver_version().await.is_ok() { answers + 1 } else { 0 };
+            answers > 10
+        })
+        .await;
+    }
+
+    /// Gives the namespace's account `assay` what a Role says, and writes a kubeconfig for it.
+    pub(crate) async fn grant(&self, role: &str, kubeconfig: &Path) {
+        let account =
+            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "assay" } });
+        self.apply(account).await;
+        for document in role.split("---\n").filter(|document| !document.trim().is_empty()) {
+            self.apply(serde_saphyr::from_str(document).expect("YAML")).await;
+        }
+        let accounts: Api<ServiceAccount> = self.api();
+        let (parameters, request) = (PostParams::default(), TokenRequest::default());
+        let answer = accounts.create_token_request("assay", &parameters, &request).await.expect("a token");
+        let token = answer.status.expect("a token").token;
+        let mut config = Kubeconfig::read().expect("KUBECONFIG leads to a cluster");
+        for user in &mut config.auth_infos {
+            user.auth_info = Some(AuthInfo { token: Some(token.clone().into()), ..AuthInfo::default() });
+        }
+        std::fs::write(kubeconfig, serde_json::to_string(&config).expect("JSON is YAML")).expect("written");
+    }
+
+    /// Takes back what lies beyond the namespace.
+    pub(crate) async fn revoke(&self) {
+        let name = format!("assay-{}", self.namespace);
+        let roles: Api<ClusterRole> = Api::all(self.client.clone());
+        let bindings: Api<ClusterRoleBinding> = Api::all(self.client.clone());
+        roles.delete(&name, &DeleteParams::default()).await.expect("deleted");
+        bindings.delete(&name, &DeleteParams::default()).await.expect("deleted");
+    }
+
+    pub(crate) async fn close(self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.delete(&self.namespace, &DeleteParams::background()).await.expect("deleted");
+    }
+}
+
+/// Polls until something holds, within a bound that a busy machine keeps.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what}: not within 120 s");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Tests break things: only where somebody said that this is what a cluster is for.
+async fn ensure_test_cluster(client: &Client, context: &str) {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let system = namespaces.get("kube-system").await.expect("the cluster answers");
+    let labels = system.metadata.labels.unwrap_or_default();
+    assert_eq!(
+        labels.get("assay.test").map(String::as_str),
+        Some("true"),
+        "context '{context}' is no test cluster: kubectl label namespace kube-system assay.test=true makes it one"
+    );
+}
+
+/// `$ASSAY_KUBE_NODE stop|start NODE`, if this cluster's nodes have a power switch.
+pub(crate) fn power_commands() -> Option<NodeCommands> {
+    let command = |act: &str| -> Option<Vec<String>> {
+        let command = std::env::var("ASSAY_KUBE_NODE").ok()?;
+        let words = command.split_whitespace().map(str::to_owned);
+        Some(words.chain([act.to_owned(), "{node}".to_owned()]).collect())
+    };
+    Some(NodeCommands { fail: command("stop")?, restore: command("start")? })
+}
+
+/// `$ASSAY_KUBE_COMPONENT stop|start kube-apiserver`, if this cluster's API server can be taken away.
+pub(crate) fn api_server(act: &str) -> bool {
+    let Ok(command) = std::env::var("ASSAY_KUBE_COMPONENT") else { return false };
+    let mut words = command.split_whitespace();
+    let mut command = Command::new(words.next().expect("a program"));
+    let status = command.args(words).args([act, "kube-apiserver"]).status();
+    assert!(status.expect("it starts").success(), "{act} kube-apiserver");
+    true
+}
