@@ -3,6 +3,9 @@
 //! Everything is an HDR histogram of three significant digits, so a bucket of one is a bucket of
 //! all and merging is adding counts. Percentiles are always taken from merged histograms.
 
+use std::io::{Read, Write};
+
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 pub use hdrhistogram::Histogram;
 
 use super::{Nanos, Sparse};
@@ -92,24 +95,90 @@ pub fn mean(histogram: &Histogram<u64>) -> Option<Nanos> {
     (!histogram.is_empty()).then(|| histogram.mean().round() as u64)
 }
 
-/// A sparse histogram at rest, half as large as [`Sparse`].
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Packed(Box<[(f32, u32)]>);
+/// A sparse histogram at rest, of which there is one per endpoint and second of the whole run: buckets
+/// as the distance from the one before, mostly one byte, and counts likewise; deflated where that is
+/// many of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Packed {
+    Plain(Box<[u8]>),
+    Deflated(Box<[u8]>),
+}
+
+/// Bytes below which deflating is not worth the time.
+const SMALL: usize = 256;
 
 impl Packed {
     pub(super) fn of(sparse: &Sparse) -> Self {
-        // A bucket's lowest value has at most eleven binary digits before its zeros, and an `f32`
-        // holds twenty-four: nothing is lost.
-        let pack =
-            |(value, count): &(u64, u64)| (bucket(*value) as f32, u32::try_from(*count).unwrap_or(u32::MAX));
-        Self(sparse.0.iter().map(pack).collect())
+        let (mut bytes, mut before) = (Vec::new(), 0);
+        for (value, count) in &sparse.0 {
+            let number = number(*value);
+            put(&mut bytes, number - before);
+            put(&mut bytes, *count);
+            before = number;
+        }
+        if bytes.len() < SMALL {
+            return Self::Plain(bytes.into());
+        }
+        let mut deflated = DeflateEncoder::new(Vec::new(), Compression::fast());
+        // Memory takes everything.
+        match deflated.write_all(&bytes).and_then(|()| deflated.finish()) {
+            Ok(deflated) => Self::Deflated(deflated.into()),
+            Err(_) => Self::Plain(bytes.into()),
+        }
     }
 
     pub(super) fn add_to(&self, histogram: &mut Histogram<u64>) {
-        for (value, count) in &self.0 {
-            add(histogram, *value as u64, u64::from(*count));
+        let mut inflated = Vec::new();
+        let mut bytes = match self {
+            Self::Plain(bytes) => &**bytes,
+            Self::Deflated(bytes) => {
+                // What was written here is read here; of what could not be, nothing is counted.
+                let read = DeflateDecoder::new(&**bytes).read_to_end(&mut inflated);
+                debug_assert!(read.is_ok(), "{read:?}");
+                &inflated
+            }
+        };
+        let mut number = 0;
+        while let (Some(step), Some(count)) = (take(&mut bytes), take(&mut bytes)) {
+            number += step;
+            add(histogram, lowest(number), count);
         }
     }
+}
+
+/// Buckets in a row: the number of the one that a value falls into.
+fn number(value: u64) -> u64 {
+    let below = u64::from((u64::BITS - value.leading_zeros()).saturating_sub(BITS));
+    (below << (BITS - 1)) + (value >> below)
+}
+
+/// The lowest value of the bucket with that number.
+fn lowest(number: u64) -> u64 {
+    let below = (number >> (BITS - 1)).saturating_sub(1);
+    (number - (below << (BITS - 1))) << below
+}
+
+/// Writes a number in as many bytes as it has sevens of bits.
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// Reads the next number; none at the end.
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for digit in 0..10 {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << (7 * digit);
+        if *byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -119,6 +188,13 @@ mod tests {
     use super::*;
 
     proptest! {
+        #[test]
+        fn buckets_are_numbered_in_a_row(value in (0..64_u32, any::<u64>()).prop_map(|(bits, value)| value >> bits)) {
+            prop_assert_eq!(lowest(number(value)), bucket(value));
+            let next = bucket(value).saturating_add(1 << (64 - bucket(value).leading_zeros()).saturating_sub(BITS));
+            prop_assert!(next == u64::MAX || number(next) == number(value) + 1);
+        }
+
         #[test]
         fn sparse_and_dense_are_the_same(values in prop::collection::vec(0u64..u64::MAX / 2, 0..200)) {
             let mut dense = histogram();
