@@ -61,6 +61,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Kept {
+    #[expect(clippy::vec_box, reason = "it stays in the box that it was made in")]
     idle: Vec<Box<Http1>>,
     multiplexed: Vec<Multiplexed>,
     /// Origins that were asked for HTTP/2 and speak 1.1.

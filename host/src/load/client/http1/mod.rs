@@ -140,7 +140,10 @@ impl Sending<'_> {
                 [] => Pin::new(&mut *wire).poll_flush(cx).map_ok(|()| self.flushed = true),
                 rest => Pin::new(&mut *wire).poll_write(cx, rest).map(|written| match written? {
                     0 => Err(io::ErrorKind::WriteZero.into()),
-                    written => Ok(self.rest = &rest[written..]),
+                    written => {
+                        self.rest = &rest[written..];
+                        Ok(())
+                    }
                 }),
             };
             match sent {
