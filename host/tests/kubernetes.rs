@@ -215,8 +215,11 @@ async fn a_run_from_outside_finds_its_target_and_passes() {
     assert!(planned.status.success() && said.contains("store-0"), "{said}");
     let output = finish(&mut host(&folder, &["run", "there.toml"]), Duration::from_secs(180));
     let said = text(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
     let summary = summary(&run_directory(&folder.path().join("runs")));
+    // On a machine that is busy with other things the verdict is that nothing can be said.
+    let held_back = summary["generator"]["bottleneck"] == true;
+    assert_eq!(output.status.code(), Some(if held_back { 4 } else { 0 }), "{said}");
+    assert_eq!(summary["promises"][0]["outcome"], "kept", "{said}");
     assert_eq!(summary["faults"][0]["fault"]["effect"], "proven", "{said}");
     assert!(summary["load"]["whole"]["requests"].as_u64() > Some(300), "{said}");
     // Nothing of the run is left.
@@ -291,12 +294,14 @@ async fn an_account_that_lacks_a_right_is_refused_before_any_change() {
     assert!(role.contains("pods/eviction"), "{role}");
     let kubeconfig = folder.path().join("kubeconfig");
     stage.grant(&role.replace("pods/eviction", "pods/nothing"), &kubeconfig).await;
-    let mut command = host(&folder, &["run", "there.toml", "--quiet"]);
-    let refused = finish(command.env("KUBECONFIG", &kubeconfig), Duration::from_secs(60));
-    let said = text(&refused);
-    assert_eq!(refused.status.code(), Some(3), "{said}");
-    assert!(said.contains("this account may not create pods/eviction in the whole cluster"), "{said}");
-    assert!(said.contains("kind: ClusterRole"), "{said}");
+    for action in ["plan", "run"] {
+        let mut command = host(&folder, &[action, "there.toml"]);
+        let refused = finish(command.env("KUBECONFIG", &kubeconfig), Duration::from_secs(60));
+        let said = text(&refused);
+        assert_eq!(refused.status.code(), Some(3), "{said}");
+        assert!(said.contains("this account may not create pods/eviction in the whole cluster"), "{said}");
+        assert!(said.contains("kind: ClusterRole"), "{said}");
+    }
     assert!(left_of_runs(&stage).await.is_empty());
     // With the whole Role it may.
     stage.grant(&role, &kubeconfig).await;

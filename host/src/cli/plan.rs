@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::{Exit, run::Which};
-use crate::run::{plan, planned};
+use crate::run::{calls, plan, planned};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -20,6 +20,9 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         let plan = plan(&config, &cast, &environment).await;
         // Nothing is left to do about a terminal that is gone.
         let _ = write!(std::io::stdout(), "{}", plan.render());
+        if let Err(error) = environment.ensure_permitted(&calls(&config, &cast)).await {
+            return super::run::complain(Exit::NotReady, &error.to_string());
+        }
         match plan.blocked() {
             Some(_) => Exit::Fail,
             None => Exit::Pass,

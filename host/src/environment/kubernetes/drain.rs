@@ -100,7 +100,9 @@ fn is_movable(pod: &Pod) -> bool {
     let owners = pod.metadata.owner_references.iter().flatten();
     let mut controllers = owners.filter(|owner| owner.controller == Some(true));
     let moved = controllers.next().is_some_and(|owner| !matches!(owner.kind.as_str(), "DaemonSet" | "Node"));
-    moved && view::state(pod) != InstanceState::Ended
+    // One that has ended and is deleted leaves any moment; one that is held does not.
+    let leaves = pod.metadata.deletion_timestamp.is_some() && !view::is_held(pod);
+    moved && (leaves || view::state(pod) != InstanceState::Ended)
 }
 
 #[cfg(test)]
@@ -124,5 +126,10 @@ mod tests {
             assert!(!is_movable(&owned(kind, phase)), "{kind} {phase}");
         }
         assert!(!is_movable(&Pod::default()));
+        let mut leaving = owned("ReplicaSet", "Failed");
+        assert!(!is_movable(&leaving));
+        let now = jiff::Timestamp::now();
+        leaving.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+        assert!(is_movable(&leaving), "it is not gone yet");
     }
 }

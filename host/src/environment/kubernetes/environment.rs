@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 
-use super::{Kubernetes, error::ask, view};
+use super::{Kubernetes, error::ask, exec::Ran, view};
 use crate::{
     environment::{
-        Calls, Direction, EnterNetwork, Environment, ExecOutput, Instance, Manner, Node, Objects, Quota,
-        QuotaStatus, Result, Selector, Workload,
+        Calls, Direction, EnterNetwork, Environment, EnvironmentError, ExecOutput, Instance, Manner, Node,
+        Objects, Quota, QuotaStatus, Result, Selector, Workload,
     },
     observe::UsageReading,
 };
@@ -63,7 +63,12 @@ impl Environment for Kubernetes {
     }
 
     async fn exec(&self, instance: &str, command: &[String], timeout: Duration) -> Result<ExecOutput> {
-        self.run_in(&self.pod(instance).await?, command, timeout).await
+        match self.run_in(&self.pod(instance).await?, command, timeout).await? {
+            Ran::Ended(output) => Ok(output),
+            Ran::CutOff => Err(EnvironmentError::Unreachable(format!(
+                "the connection to '{instance}' ended before the command did"
+            ))),
+        }
     }
 
     async fn nodes(&self) -> Result<Vec<Node>> {

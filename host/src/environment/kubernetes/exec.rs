@@ -16,24 +16,25 @@ use crate::environment::{EnvironmentError, ExecOutput, Result};
 /// Most that is kept of each stream.
 const KEPT: usize = 64 << 10;
 
+/// What came of a command that was begun.
+pub(super) enum Ran {
+    Ended(ExecOutput),
+    /// The connection ended before the command did.
+    CutOff,
+}
+
 impl Kubernetes {
     /// Runs a command in the pod's main container. When the time is over, it is no longer waited for;
     /// there is no way to end it.
-    pub(super) async fn run_in(
-        &self,
-        pod: &Pod,
-        command: &[String],
-        timeout: Duration,
-    ) -> Result<ExecOutput> {
+    pub(super) async fn run_in(&self, pod: &Pod, command: &[String], timeout: Duration) -> Result<Ran> {
         let name = view::name(&pod.metadata);
         let what = format!("'{}' in '{name}'", command.first().map(String::as_str).unwrap_or_default());
         let running = self.attach(pod, &name, &what, command);
-        let output = tokio::time::timeout(timeout, running).await;
-        output
-            .unwrap_or_else(|_| Err(EnvironmentError::TimedOut(format!("{what} did not end in {timeout:?}"))))
+        let ran = tokio::time::timeout(timeout, running).await;
+        ran.unwrap_or_else(|_| Err(EnvironmentError::TimedOut(format!("{what} did not end in {timeout:?}"))))
     }
 
-    async fn attach(&self, pod: &Pod, name: &str, what: &str, command: &[String]) -> Result<ExecOutput> {
+    async fn attach(&self, pod: &Pod, name: &str, what: &str, command: &[String]) -> Result<Ran> {
         let parameters = AttachParams { container: view::main_container(pod), ..AttachParams::default() };
         let attached = self.api::<Pod>().exec(name, command, &parameters).await;
         let mut attached = attached.map_err(|error| from_kube(what, &error))?;
@@ -43,16 +44,14 @@ impl Kubernetes {
             Some(status) => status.await,
             None => None,
         };
-        let status = status.ok_or_else(|| {
-            EnvironmentError::Unreachable(format!("{what}: the connection ended before it did"))
-        })?;
+        let Some(status) = status else { return Ok(Ran::CutOff) };
         let exit_code = exit_code(&status).ok_or_else(|| {
             EnvironmentError::Conflict(format!(
                 "{what}: {}",
                 status.message.as_deref().unwrap_or("it did not run")
             ))
         })?;
-        Ok(ExecOutput { exit_code, stdout, stderr })
+        Ok(Ran::Ended(ExecOutput { exit_code, stdout, stderr }))
     }
 
     /// The pod as it is now.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{
     FROZEN, HOLD, Kubernetes,
     error::{absent_is_fine, ask, merge},
+    exec::Ran,
     view,
 };
 use crate::{
@@ -26,8 +27,14 @@ use crate::{
 /// How long a signal to all processes of a pod may take.
 const SIGNALLED_WITHIN: Duration = Duration::from_secs(20);
 
-/// How long the cluster may take to notice that all processes of a pod have ended.
-const NOTICED_WITHIN: Duration = Duration::from_secs(20);
+/// How long a cluster takes to notice that all processes of a pod have ended: a kubelet looks once a second.
+const NOTICED_WITHIN: Duration = Duration::from_secs(5);
+
+/// For how long they are killed again if it does not.
+const ENDED_WITHIN: Duration = Duration::from_secs(20);
+
+/// The exit code of a shell that was killed.
+const KILLED: i32 = 137;
 
 /// Sends a signal to every process of the pod but the first, which only keeps its namespaces, and this
 /// shell; goes round until there is no new one, because a process that is not stopped yet may fork.
@@ -84,12 +91,7 @@ impl Kubernetes {
             self.signal_all(pod, "STOP").await?;
             self.delete_object(pod, None).await?;
         }
-        // The shell's own container ends with the processes, and often before its answer is here.
-        let count = match self.signal_all(pod, "KILL").await {
-            Err(EnvironmentError::Unreachable(_) | EnvironmentError::Conflict(_)) => None,
-            answer => Some(answer?),
-        };
-        self.ended_since(pod).await?;
+        let count = self.kill_all(pod).await?;
         let count =
             count.map_or_else(|| "every process".to_owned(), |count| format!("its {count} processes"));
         Ok(match hold {
@@ -98,26 +100,42 @@ impl Kubernetes {
         })
     }
 
-    /// Waits until the cluster says that the processes it knew have ended.
-    async fn ended_since(&self, before: &Pod) -> Result<()> {
+    /// Kills until the cluster says that the processes have ended: the way to a shell in the pod leads over
+    /// several programs, each of which may fail. Answers how many there were, if the shell lived to say so.
+    async fn kill_all(&self, pod: &Pod) -> Result<Option<u32>> {
+        let deadline = Instant::now() + ENDED_WITHIN;
+        loop {
+            let killed = self.signal_all(pod, "KILL").await;
+            if self.ended_since(pod).await? {
+                return Ok(killed.unwrap_or_default());
+            }
+            if Instant::now() >= deadline {
+                let because = killed.err().map_or_else(String::new, |error| format!(": {error}"));
+                let name = view::name(&pod.metadata);
+                return Err(EnvironmentError::TimedOut(format!(
+                    "instance '{name}' still runs after {ENDED_WITHIN:?} of killing its processes{because}"
+                )));
+            }
+        }
+    }
+
+    /// Waits a while for the cluster to notice that the processes it knew have ended.
+    async fn ended_since(&self, before: &Pod) -> Result<bool> {
         let (name, uid) = (view::name(&before.metadata), view::instance(before, &self.stream.clock()).uid);
         let deadline = Instant::now() + NOTICED_WITHIN;
         loop {
             match self.pod(&name).await {
-                Err(EnvironmentError::NotFound(_)) => return Ok(()),
+                Err(EnvironmentError::NotFound(_)) => return Ok(true),
                 Err(error) => return Err(error),
                 Ok(pod) => {
                     let now = view::instance(&pod, &self.stream.clock());
                     if now.uid != uid || now.state == InstanceState::Ended || has_ended_container(&pod) {
-                        return Ok(());
+                        return Ok(true);
                     }
                 }
             }
             if Instant::now() >= deadline {
-                let text = format!(
-                    "instance '{name}' still runs {NOTICED_WITHIN:?} after its processes were killed"
-                );
-                return Err(EnvironmentError::TimedOut(text));
+                return Ok(false);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -128,7 +146,8 @@ impl Kubernetes {
         // First, so that whoever finds the pod hanging can see why.
         self.change(pod, &json!({ "metadata": { "annotations": { FROZEN: run } } })).await?;
         let count = self.signal_all(pod, "STOP").await?;
-        let means = format!("SIGSTOP to its {count} processes");
+        let count = count.map_or_else(|| "all".to_owned(), |count| format!("its {count}"));
+        let means = format!("SIGSTOP to {count} processes");
         self.tell(pod, InstanceEvent::Frozen, &means);
         let watched = view::containers(pod).iter().any(|container| container.liveness_probe.is_some());
         Ok(if watched { format!("{means}; its liveness probe will end it") } else { means })
@@ -196,17 +215,19 @@ impl Kubernetes {
         Ok(())
     }
 
-    /// Answers how many processes got it.
-    async fn signal_all(&self, pod: &Pod, signal: &str) -> Result<u32> {
+    /// Answers how many processes got it; unknown if the shell that sent it ended with them.
+    async fn signal_all(&self, pod: &Pod, signal: &str) -> Result<Option<u32>> {
         let command = ["sh", "-c", SIGNAL_ALL, signal].map(str::to_owned);
-        let output = self.run_in(pod, &command, SIGNALLED_WITHIN).await?;
-        let name = view::name(&pod.metadata);
+        let output = match self.run_in(pod, &command, SIGNALLED_WITHIN).await? {
+            Ran::CutOff => return Ok(None),
+            Ran::Ended(output) => output,
+        };
         match output.exit_code {
-            0 => Ok(output.stdout.trim().parse().unwrap_or(0)),
-            // Its own shell was among those that got it.
-            137 => Err(EnvironmentError::Unreachable(format!("the shell in '{name}' ended with the rest"))),
+            0 => Ok(output.stdout.trim().parse().ok()),
+            KILLED => Ok(None),
             code => Err(EnvironmentError::Other(format!(
-                "SIG{signal} to all of '{name}' failed with {code}: {}",
+                "SIG{signal} to all of '{}' failed with {code}: {}",
+                view::name(&pod.metadata),
                 output.stderr.trim()
             ))),
         }
