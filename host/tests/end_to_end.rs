@@ -534,3 +534,62 @@ fn labs() -> BTreeSet<String> {
     let folders = std::fs::read_dir("/var/lib/assay/labs").into_iter().flatten().flatten();
     folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect()
 }
+
+/// A lab that somebody keeps up outlives the runs in it, and what they changed with it.
+#[test]
+fn what_a_killed_run_left_in_a_kept_up_lab_is_undone_from_any_folder() {
+    let _alone = alone();
+    let folder = runs();
+    let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stacks");
+    for name in ["tiny.toml", "store.sh.j2"] {
+        std::fs::copy(stacks.join(name), folder.path().join(name)).expect("copied");
+    }
+    support::guests::install("plain-fault", folder.path());
+    let config = r#"
+        name = "kept"
+        environments.here = { kind = "lab", stack = "tiny.toml" }
+        plugins.plain-fault = { path = "plain-fault.wasm", grants = { cluster = ["app=front"] } }
+        behaviors = [{ plugin = "http-get", config = { path = "/hostname" } }]
+        phases = [{ name = "load", users = 2, duration = "5m" }]
+        [[faults]]
+        name = "cut"
+        plugin = "plain-fault"
+        at = "load+11s"
+        recover-within = "4m"
+        config = { selector = "name=front-1", action = "crash-and-hold" }
+    "#;
+    std::fs::write(folder.path().join("kept.toml"), config).expect("written");
+    let command = |arguments: &[&str]| {
+        let mut command = host();
+        command.args(arguments).current_dir(folder.path());
+        command
+            .env("XDG_STATE_HOME", folder.path().join("state"))
+            .env("ASSAY_RUN_DIR", folder.path().join("run"));
+        command
+    };
+    let quiet = |command: &mut Command| {
+        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts"))
+    };
+    let _lab = quiet(&mut command(&["lab", "up", "tiny.toml"]));
+    let state = || {
+        let output = finish(&mut command(&["lab", "status"]), Duration::from_secs(30));
+        let status = String::from_utf8_lossy(&output.stdout).into_owned();
+        status.lines().find(|line| line.contains("front-1")).map(str::to_owned).unwrap_or_default()
+    };
+    let soon = Duration::from_secs(40);
+    wait_for("the lab", soon, || state().contains(" ready ").then_some(()));
+    let run = quiet(&mut command(&["run", "kept.toml", "--quiet"]));
+    wait_for("the strike", soon, || state().contains("held").then_some(()));
+    kill(run.0.id(), "KILL");
+    drop(run);
+    let recover = || {
+        let mut command = command(&["recover"]);
+        let output = finish(command.current_dir("/"), soon);
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = recover();
+    assert!(said.contains("'front-1' released") && said.contains("2 undone"), "{said}");
+    wait_for("it to come back", soon, || state().contains(" ready ").then_some(()));
+    assert_eq!(recover(), "nothing to do\n");
+}
