@@ -56,6 +56,15 @@ pub(crate) async fn conforms(environment: &dyn Environment, traits: Traits) {
     );
 }
 
+/// Polls until something holds, and fails with `what` after `at_most`.
+pub(crate) async fn until(what: &str, at_most: Duration, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + at_most;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what}: not within {at_most:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 struct Suite<'a> {
     environment: &'a dyn Environment,
     traits: Traits,
@@ -76,12 +85,8 @@ impl Suite<'_> {
         .await;
     }
 
-    async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-        let deadline = Instant::now() + self.traits.patience;
-        while !holds().await {
-            assert!(Instant::now() < deadline, "{what}: not within {:?}", self.traits.patience);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+    async fn until(&self, what: &str, holds: impl AsyncFnMut() -> bool) {
+        until(what, self.traits.patience, holds).await;
     }
 
     async fn select(&self, text: &str) -> Vec<Instance> {

@@ -4,7 +4,7 @@ use std::{
     path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use assay::{
@@ -28,6 +28,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
+
+use crate::conformance;
 
 /// One test at a time: nodes and the API server are everybody's.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -168,12 +170,8 @@ impl Stage {
 }
 
 /// Polls until something holds, within a bound that a busy machine keeps.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "{what}: not within 120 s");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+pub(crate) async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    conformance::until(what, Duration::from_secs(120), holds).await;
 }
 
 /// Tests break things: only where somebody said that this is what a cluster is for.

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use assay::{
@@ -22,6 +22,8 @@ use tokio::{
     process::{Child, Command},
     sync::{Mutex, MutexGuard},
 };
+
+use crate::conformance;
 
 pub(crate) const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stacks/tiny.toml");
 const HOST: &str = env!("CARGO_BIN_EXE_host");
@@ -76,12 +78,8 @@ pub(crate) async fn uid(lab: &Lab, name: &str) -> String {
 }
 
 /// Waits for something, within a bound that a busy machine keeps.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(15);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "{what}: not within 15 s");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+pub(crate) async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    conformance::until(what, Duration::from_secs(15), holds).await;
 }
 
 /// The last line of an answer to a request that is sent from within the lab's network.
