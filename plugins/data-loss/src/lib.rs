@@ -45,10 +45,14 @@ impl Assertion for DataLoss {
             Some(only) => only.contains(&audit.behavior),
             None => true,
         };
-        let mut verdicts: Vec<_> = audits.iter().filter(is_meant).flat_map(|audit| self.judge(audit)).collect();
+        let mut verdicts: Vec<_> =
+            audits.iter().filter(is_meant).flat_map(|audit| self.judge(audit)).collect();
         for name in self.config.only.iter().flatten() {
             if !audits.iter().any(|audit| audit.behavior == *name) {
-                verdicts.push(Verdict::inconclusive(subject(name, "confirmed writes lost"), "nothing of this name was audited"));
+                verdicts.push(Verdict::inconclusive(
+                    subject(name, "confirmed writes lost"),
+                    "nothing of this name was audited",
+                ));
             }
         }
         if verdicts.is_empty() {
@@ -68,7 +72,11 @@ impl DataLoss {
             return vec![Verdict::inconclusive(lost, "no write was confirmed")];
         }
         let at_most = |what: &str, count: u64, allowed: u64| {
-            Verdict::at_most(subject(&audit.behavior, what), Some(Measure::Count(count)), Measure::Count(allowed))
+            Verdict::at_most(
+                subject(&audit.behavior, what),
+                Some(Measure::Count(count)),
+                Measure::Count(allowed),
+            )
         };
         let AuditSeen { attempted, confirmed, rejected, indeterminate, .. } = audit;
         let mut because = format!(

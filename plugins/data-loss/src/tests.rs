@@ -43,10 +43,7 @@ fn all_there_is_kept() {
             ("shop: phantom writes", Outcome::Kept),
         ]
     );
-    assert_eq!(
-        verdicts[0].because,
-        "of 100 confirmed; 110 attempted, 7 rejected, 3 indeterminate"
-    );
+    assert_eq!(verdicts[0].because, "of 100 confirmed; 110 attempted, 7 rejected, 3 indeterminate");
 }
 
 #[test]

@@ -55,7 +55,9 @@ impl Fault for NetworkPartition {
         let mut findings = Vec::new();
         if members == Members::Minority && members.of(group.len()) == 0 {
             let running = group.len();
-            findings.push(Finding::warning(format!("{running} running have no minority, and nothing would be cut")));
+            findings.push(Finding::warning(format!(
+                "{running} running have no minority, and nothing would be cut"
+            )));
         }
         Ok(Forecast { victims: victims.collect(), actions, findings })
     }
@@ -65,7 +67,10 @@ impl Fault for NetworkPartition {
         let (all, wanted) = (group.len(), self.config.members.of(group.len()));
         let drawn: Vec<_> = (0..wanted).map(|_| group.swap_remove(random::index(group.len()))).collect();
         let Some(first) = drawn.first() else {
-            return Err(Failure::Conflict(format!("{all} of {} running have no minority", self.config.selector)));
+            return Err(Failure::Conflict(format!(
+                "{all} of {} running have no minority",
+                self.config.selector
+            )));
         };
         let probe = self.probe(first)?;
         if !probe.is_open()? {

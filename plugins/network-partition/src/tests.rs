@@ -86,6 +86,7 @@ fn what_was_not_connected_before_is_not_struck() {
         "conflict: web-0 does not reach etcd-0 at 10.0.0.10:2379 before the strike either, so nothing could be \
          shown"
     );
+    drop(host);
     let host = cluster_of_six();
     answers(&host, "web-0", "10.0.0.10", &[127]);
     let failure = fault(WEB_FROM_ETCD).aim().expect_err("there is no bash");
@@ -126,6 +127,7 @@ fn a_quorum_loses_a_minority_or_a_majority() {
 
 #[test]
 fn a_probe_needs_somebody_to_connect_to() {
-    let config = assay_sdk::config::read(r#"{"selector": "app=web", "probe": {"port": 80}}"#).expect("a config");
+    let config =
+        assay_sdk::config::read(r#"{"selector": "app=web", "probe": {"port": 80}}"#).expect("a config");
     assert_eq!(NetworkPartition::validate(&config)[0].pointer, "/probe");
 }

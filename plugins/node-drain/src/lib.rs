@@ -91,7 +91,9 @@ impl Fault for NodeDrain {
         let left = self.left(&memo)?;
         Ok(match (open, left.is_empty()) {
             (true, _) => Impact::absent(format!("{} takes new instances", memo.node)),
-            (false, true) => Impact::proven(format!("{} takes no new instances, and the old ones are gone", memo.node)),
+            (false, true) => {
+                Impact::proven(format!("{} takes no new instances, and the old ones are gone", memo.node))
+            }
             (false, false) => Impact::not_yet(format!("{} still carries {}", memo.node, left.join(", "))),
         })
     }

@@ -37,9 +37,9 @@ fn only_a_node_that_carries_something_is_struck() {
         ("node-2", "carries web-1")
     );
     let failure = fault(r#"{"selector": "app=web", "node": "node-3"}"#).aim().expect_err("it is empty");
-    assert_eq!(failure.to_string(), "not-found: no node node-3 is ready and carries a ready app=web");
+    assert_eq!(failure.to_string(), "not found: no node node-3 is ready and carries a ready app=web");
     let failure = fault(r#"{"selector": "app=db"}"#).aim().expect_err("there is none");
-    assert_eq!(failure.to_string(), "not-found: no node is ready and carries a ready app=db");
+    assert_eq!(failure.to_string(), "not found: no node is ready and carries a ready app=db");
     assert!(host.calls().iter().all(|call| !call.starts_with("cluster.fail-node")));
 }
 

@@ -66,16 +66,18 @@ impl Fault for PodKill {
 
     fn preview(&mut self) -> Result<Forecast> {
         let ready = self.ready()?;
-        let candidates = ready.iter().map(|instance| {
-            Victim::new(&instance.name, "candidate", format!("ready on {}", instance.node))
-        });
+        let candidates = ready
+            .iter()
+            .map(|instance| Victim::new(&instance.name, "candidate", format!("ready on {}", instance.node)));
         let held = if self.config.hold { " and hold until the revert" } else { "" };
         let (how_many, manner) = (self.config.how_many(), self.config.manner.name());
         let actions = vec![format!("{manner} {how_many} of {}{held}", self.config.selector)];
         let mut findings = Vec::new();
         if self.config.victims(ready.len()) > ready.len() {
             let ready = ready.len();
-            findings.push(Finding::warning(format!("only {ready} are ready now, and {how_many} shall be killed")));
+            findings.push(Finding::warning(format!(
+                "only {ready} are ready now, and {how_many} shall be killed"
+            )));
         } else if self.config.victims(ready.len()) == ready.len() {
             findings.push(Finding::note("none is left to serve meanwhile"));
         }
@@ -141,7 +143,11 @@ impl Fault for PodKill {
             self.steps.observe("gone", clock::now(), "no victim is as it was");
             let ready = now.iter().filter(|instance| instance.state == InstanceState::Ready).count();
             if ready >= memo.ready {
-                self.steps.observe("ready", clock::now(), format!("{ready} are ready, {} before", memo.ready));
+                self.steps.observe(
+                    "ready",
+                    clock::now(),
+                    format!("{ready} are ready, {} before", memo.ready),
+                );
             }
         }
         Ok(self.steps.recovery(self.steps.has("ready")))
@@ -151,9 +157,8 @@ impl Fault for PodKill {
 impl Memo {
     /// The victims that go on as if nothing had happened.
     fn unharmed(&self, now: &[Instance]) -> Vec<&str> {
-        let serves = |victim: &&Target| {
-            now.iter().any(|each| victim.is(each) && each.state == InstanceState::Ready)
-        };
+        let serves =
+            |victim: &&Target| now.iter().any(|each| victim.is(each) && each.state == InstanceState::Ready);
         self.victims.iter().filter(serves).map(|victim| victim.name.as_str()).collect()
     }
 }

@@ -68,7 +68,7 @@ fn only_what_is_ready_is_drawn() {
     assert_eq!(struck(&mut fault(r#"{"selector": "app=web"}"#)), ["web-1"]);
 
     let failure = fault(r#"{"selector": "app=web", "count": 2}"#).aim().expect_err("too few");
-    assert_eq!(failure.to_string(), "not-found: none of app=web is ready");
+    assert_eq!(failure.to_string(), "not found: none of app=web is ready");
     restart(&host, "web-0");
     let failure = fault(r#"{"selector": "app=web", "count": 2}"#).aim().expect_err("too few");
     assert_eq!(failure.to_string(), "conflict: only 1 of app=web are ready, and 2 shall be killed");

@@ -75,10 +75,11 @@ impl Fault for RedisFailover {
         }
         let end = if self.config.hold { cluster::terminate_and_hold } else { cluster::terminate };
         let at = clock::now();
-        let means = end(&memo.name, &memo.uid, self.config.manner.manner()).map_err(|failure| match failure {
-            Failure::Conflict(text) | Failure::NotFound(text) => InjectError::Stale(text),
-            other => InjectError::Failed(other),
-        })?;
+        let means =
+            end(&memo.name, &memo.uid, self.config.manner.manner()).map_err(|failure| match failure {
+                Failure::Conflict(text) | Failure::NotFound(text) => InjectError::Stale(text),
+                other => InjectError::Failed(other),
+            })?;
         self.steps = Steps::new();
         self.struck = Some((memo, at));
         Ok(Injected::new(at, means))
@@ -156,7 +157,8 @@ impl RedisFailover {
         let roles = ask_all(&self.config, &instances);
         let opinions = sentinel::ask_all(&self.config.sentinel)?;
         let answers = roles.iter().map(|(name, role)| format!("{name} {}", role.words()));
-        let answers = answers.chain(opinions.iter().map(sentinel::Opinion::words)).collect::<Vec<_>>().join("; ");
+        let answers =
+            answers.chain(opinions.iter().map(sentinel::Opinion::words)).collect::<Vec<_>>().join("; ");
         let mut masters = instances.iter().zip(&roles).filter(|(instance, (_, role))| {
             let named = opinions.iter().filter(|opinion| opinion.names(instance)).count();
             *role == Role::Master && named * 2 > opinions.len()

@@ -38,7 +38,11 @@ fn cluster_of_six() -> FakeHost {
         let mut server = fake::instance(&format!("redis-{number}"), &format!("app=redis,role={role}"));
         server.address = Some(format!("10.0.0.{number}"));
         host.instance(server);
-        host.redis(&format!("redis-{number}"), "ROLE", texts(&[if number == 1 { "master" } else { "slave" }]));
+        host.redis(
+            &format!("redis-{number}"),
+            "ROLE",
+            texts(&[if number == 1 { "master" } else { "slave" }]),
+        );
         let mut sentinel = fake::instance(&format!("sentinel-{number}"), "app=sentinel");
         sentinel.address = Some(format!("10.0.1.{number}"));
         host.instance(sentinel);
