@@ -15,6 +15,7 @@ mod credentials;
 mod diagnostic;
 mod environments;
 mod explain;
+mod faults;
 mod feeds;
 mod file;
 mod folder;

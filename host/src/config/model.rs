@@ -388,6 +388,8 @@ pub struct FaultConfig {
     /// Absent: reverted once recovered, or when `recover_within` + 5 s has passed.
     pub duration: Option<Duration>,
     pub recover_within: Duration,
+    /// Does not wait for its turn.
+    pub overlap: bool,
     pub requirement: Option<String>,
 }
 
