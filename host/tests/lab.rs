@@ -334,7 +334,13 @@ async fn a_lab_is_kept_up_for_others() {
     drop(lab);
     let lab: Lab = up.attach().await;
     lab.wait_ready(SOON).await.expect("it is still up");
+    lab.claim("first").await.expect("nobody uses it");
+    let other: Lab = up.attach().await;
+    let refused = other.claim("second").await.expect_err("it is in use");
+    assert!(refused.to_string().contains("run first is using the lab"), "{refused}");
     drop(lab);
+    until("it is free again", async || other.claim("second").await.is_ok()).await;
+    drop(other);
 
     let facts = up.facts().await;
     let down = up.command(&["lab", "down"]).await;
