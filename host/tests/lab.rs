@@ -299,11 +299,12 @@ async fn the_next_start_sweeps_what_killed_processes_left() {
     until("the processes are gone", async || facts.processes_left().is_empty()).await;
     kit::signal("KILL", facts.warden);
     up.host.kill().await.expect("killed");
-    assert!(!facts.left().is_empty(), "control groups and data are still there");
+    until("the namespaces are gone", async || facts.namespaces_left().is_empty()).await;
+    assert!(!kit::left_of(&facts.id).is_empty(), "control groups and data are still there");
 
     let turn = up.turn();
     let (lab, _turn) = kit::start_in_turn(turn).await;
-    assert_eq!(facts.left(), Vec::<String>::new());
+    assert_eq!(kit::left_of(&facts.id), Vec::<String>::new());
     lab.close().await.expect("closed");
 }
 
