@@ -66,6 +66,18 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
 }
 
 impl Which {
+    /// What another `host` is told, beside config and environment, for the same run.
+    pub(crate) fn repeated(&self) -> Vec<String> {
+        let set = self.set.iter().map(|one| ("--set", one.clone()));
+        let options = [
+            ("--time-scale", self.time_scale.map(|scale| scale.to_string())),
+            ("--seed", self.seed.map(|seed| seed.to_string())),
+            ("--allow-context", self.allow_context.clone()),
+        ];
+        let options = options.into_iter().filter_map(|(option, value)| Some((option, value?)));
+        set.chain(options).flat_map(|(option, value)| [option.to_owned(), value]).collect()
+    }
+
     /// Loads the config and casts its plugins, and goes on with both; or says what is wrong.
     pub(crate) fn with_cast(self, go_on: impl AsyncFnOnce(RunConfig, Cast) -> Exit) -> Exit {
         let options = LoadOptions {
