@@ -142,11 +142,10 @@ async fn a_run_inside_the_cluster_is_the_one_from_outside() {
     let kubeconfig = folder.path().join("kubeconfig");
     let weak = weak_way_to_the_api_server(&kubeconfig).await;
     let mut monitor = host(&folder, &["monitor", "inside.toml"]);
-    let monitored = tokio::task::spawn_blocking(move || {
-        finish(monitor.env("KUBECONFIG", &kubeconfig), PATIENCE)
-    })
-    .await
-    .expect("it was followed");
+    let monitored =
+        tokio::task::spawn_blocking(move || finish(monitor.env("KUBECONFIG", &kubeconfig), PATIENCE))
+            .await
+            .expect("it was followed");
     weak.abort();
     let pod = the_run_s_pod(&stage).await;
     let log = LogParams { container: Some("host".to_owned()), ..LogParams::default() };

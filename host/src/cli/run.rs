@@ -120,3 +120,22 @@ pub(crate) fn complain_at_lines(errors: &config::ConfigErrors) -> Exit {
     let _ = write!(stderr, "{}", errors.render(colours));
     Exit::Usage
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_repeated_makes_the_same_run() {
+        let which = Which {
+            config: "run.toml".into(),
+            env: Some("there".to_owned()),
+            set: vec!["phases.0.users=5".to_owned(), "seed=1".to_owned()],
+            time_scale: Some(2.5),
+            seed: Some(7),
+            allow_context: Some("prod".to_owned()),
+        };
+        let expected = "--set phases.0.users=5 --set seed=1 --time-scale 2.5 --seed 7 --allow-context prod";
+        assert_eq!(which.repeated().join(" "), expected);
+    }
+}

@@ -41,7 +41,8 @@ fn check_passwords(config: &RunConfig) -> Result<(), ConfigErrors> {
             SecretSource::File(path) => format!("it is this machine's file {}", path.display()),
         };
         let message = format!("the password of credential `{name}` is not known inside the cluster: {kept}");
-        let diagnostic = config.sources.at(&format!("/credentials/{}/password", escape(name)), false, message);
+        let diagnostic =
+            config.sources.at(&format!("/credentials/{}/password", escape(name)), false, message);
         errors.push(diagnostic.with_help("a cluster keeps secrets: kube-secret = \"NAME/KEY\""));
     }
     if errors.is_empty() { Ok(()) } else { Err(ConfigErrors::new(errors)) }
@@ -96,7 +97,10 @@ mod tests {
             plugins.browser.path = "browser.wasm"
             "#,
         ),
-        ("shared/places.toml", "environment = \"here\"\nenvironments.lab = { kind = \"lab\", stack = \"none.toml\" }"),
+        (
+            "shared/places.toml",
+            "environment = \"here\"\nenvironments.lab = { kind = \"lab\", stack = \"none.toml\" }",
+        ),
         ("data/people.csv", "name\nada\n"),
         ("browser.wasm", "\0asm"),
         ("not-named.txt", "nobody needs it"),
@@ -140,6 +144,9 @@ mod tests {
         let config = load_in(folder.path(), &[("run.toml", RIGHT)], &LoadOptions::default());
         let config = config.unwrap_or_else(|errors| panic!("{errors}"));
         let refused = messages(bundle(&config, 1 << 20).map(|_| config));
-        assert!(refused.starts_with("run.toml:17:12: the password of credential `db` is not known"), "{refused}");
+        assert!(
+            refused.starts_with("run.toml:17:12: the password of credential `db` is not known"),
+            "{refused}"
+        );
     }
 }

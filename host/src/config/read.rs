@@ -144,9 +144,7 @@ impl<'a> Reader<'a> {
             text_of(&found.path, CONFIG).map(|text| Some((found, text)))
         });
         match found {
-            Ok(Some((found, text))) => {
-                self.document(&found.path, found.canonical, found.relative, text)
-            }
+            Ok(Some((found, text))) => self.document(&found.path, found.canonical, found.relative, text),
             Ok(None) => None,
             Err(problem) => {
                 let help = "included files lie in the config's folder or below it";

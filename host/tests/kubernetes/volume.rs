@@ -21,8 +21,7 @@ impl Volume {
     pub(crate) async fn make(stage: &Stage, claim: &str, node: &str) -> Self {
         let volume = Self { name: format!("{}-{claim}", stage.namespace), node: node.to_owned() };
         volume.as_root(stage, "chmod 0777 /volume").await;
-        let hostname =
-            json!({ "key": "kubernetes.io/hostname", "operator": "In", "values": [volume.node] });
+        let hostname = json!({ "key": "kubernetes.io/hostname", "operator": "In", "values": [volume.node] });
         let object = json!({
             "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": volume.name },
             "spec": {

@@ -64,7 +64,10 @@ impl RunJob {
         let claims = self.cluster.api::<PersistentVolumeClaim>();
         let claim = ask("the claim", claims.get_opt(&self.names.results)).await?.ok_or_else(|| {
             let claim = &self.names.results;
-            EnvironmentError::NotFound(format!("there are no results of {}: it has no claim '{claim}'", self.what()))
+            EnvironmentError::NotFound(format!(
+                "there are no results of {}: it has no claim '{claim}'",
+                self.what()
+            ))
         })?;
         let running = self.run_pods().await?.into_iter().rfind(is_alive);
         let reader = self.reader(&claim, running.as_ref())?;

@@ -109,9 +109,11 @@ impl RunJob {
             return Ok(Step::Ended(ended));
         }
         let about = format!("involvedObject.kind=Job,involvedObject.name={job},type=Warning");
-        let complaints = self.cluster.api::<Event>().list(&ListParams::default().fields(&about));
-        let complaints = ask("the events of the Job", complaints).await?.items;
-        let last = complaints.into_iter().filter_map(|event| event.message).next_back();
+        let (events, about) = (self.cluster.api::<Event>(), ListParams::default().fields(&about));
+        let complaints = ask("the events of the Job", events.list(&about)).await?.items;
+        let last =
+            complaints.into_iter().max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+        let last = last.and_then(|event| event.message);
         let because = last.map_or_else(String::new, |message| format!(": {message}"));
         Ok(Step::Waits(format!("Job '{job}' has no pod yet{because}")))
     }
@@ -141,12 +143,7 @@ impl RunJob {
 
 /// Lines up to the end, and whether that was reached. One that is cut off is passed on only if nothing can
 /// follow it any more.
-async fn pass_on(
-    lines: impl AsyncBufRead,
-    log: &mut Log,
-    ended: bool,
-    say: &mut impl FnMut(&str),
-) -> bool {
+async fn pass_on(lines: impl AsyncBufRead, log: &mut Log, ended: bool, say: &mut impl FnMut(&str)) -> bool {
     futures::pin_mut!(lines);
     let mut line = Vec::new();
     loop {

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
-    ByteString,
     api::{
         batch::v1::{CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec},
         core::v1::{
-            Capabilities, ConfigMap, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar,
-            KeyToPath, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource,
+            Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar,
+            PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource,
             PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements, SeccompProfile,
             SecurityContext, ServiceAccount, Volume, VolumeMount, VolumeResourceRequirements,
         },
@@ -23,15 +22,12 @@ use super::{
         quantity::bytes,
         yaml::Documents,
     },
-    CONTAINER, IMAGE, Names, RESULTS, RUN,
+    CONTAINER, IMAGE, Names, RESULTS, RUN, files,
 };
 use crate::{
     environment::{EnvironmentError, Result},
     observe::Labels,
 };
-
-/// Most bytes that a ConfigMap holds.
-pub const MOST_FILES: usize = 1 << 20;
 
 /// Longest name of a CronJob: what it makes has the moment behind its name.
 const LONGEST_NAME: usize = 52;
@@ -58,7 +54,7 @@ pub struct JobSettings {
     pub image: String,
     /// What its account may do.
     pub rights: BTreeSet<Right>,
-    /// The run config's files by their paths below its folder, at most [`MOST_FILES`] bytes.
+    /// The run config's files by their paths below its folder, at most [`MOST_FILES`](super::MOST_FILES) bytes.
     pub files: BTreeMap<String, Vec<u8>>,
     /// Which of them is the run config itself.
     pub config: String,
@@ -79,7 +75,7 @@ pub fn render_job(settings: &JobSettings) -> Result<String> {
     documents.add(&settings.account())?;
     settings.access().write(&mut documents)?;
     documents.add(&settings.results())?;
-    documents.add(&settings.config_map())?;
+    documents.add(&files::config_map(settings.metadata(settings.names().files), &settings.files))?;
     match &settings.schedule {
         Some(schedule) => documents.add(&settings.cron_job(schedule))?,
         None => documents.add(&settings.job())?,
@@ -100,7 +96,10 @@ impl JobSettings {
             ));
         }
         if self.image.is_empty() || self.image.contains(char::is_whitespace) {
-            return refuse(format!("--image `{}` names no image, as registry.example/assay:1 does", self.image));
+            return refuse(format!(
+                "--image `{}` names no image, as registry.example/assay:1 does",
+                self.image
+            ));
         }
         if bytes(&Quantity(self.results_size.clone())).is_none_or(|size| size == 0) {
             return refuse(format!("--results-size `{}` is no size such as 500Mi or 2Gi", self.results_size));
@@ -141,10 +140,7 @@ impl JobSettings {
         let annotations = BTreeMap::from([(IMAGE.to_owned(), self.image.clone())]);
         let size = BTreeMap::from([("storage".to_owned(), Quantity(self.results_size.clone()))]);
         PersistentVolumeClaim {
-            metadata: ObjectMeta {
-                annotations: Some(annotations),
-                ..self.metadata(self.names().results)
-            },
+            metadata: ObjectMeta { annotations: Some(annotations), ..self.metadata(self.names().results) },
             spec: Some(PersistentVolumeClaimSpec {
                 access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
                 resources: Some(VolumeResourceRequirements { requests: Some(size), limits: None }),
@@ -153,39 +149,6 @@ impl JobSettings {
             }),
             status: None,
         }
-    }
-
-    fn config_map(&self) -> ConfigMap {
-        let (mut data, mut binary_data) = (BTreeMap::new(), BTreeMap::new());
-        for (key, path) in self.keys() {
-            let content = self.files.get(path).cloned().unwrap_or_default();
-            match String::from_utf8(content) {
-                Ok(text) => drop(data.insert(key, text)),
-                Err(error) => drop(binary_data.insert(key, ByteString(error.into_bytes()))),
-            }
-        }
-        ConfigMap {
-            metadata: self.metadata(self.names().files),
-            data: Some(data).filter(|data| !data.is_empty()),
-            binary_data: Some(binary_data).filter(|data| !data.is_empty()),
-            immutable: None,
-        }
-    }
-
-    /// The key of each file in the ConfigMap, where there are no folders; the volume puts it back in its own.
-    fn keys(&self) -> BTreeMap<String, &str> {
-        let mut keys = BTreeMap::new();
-        for path in self.files.keys() {
-            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
-            let plain: String = path.chars().map(|c| if fits(c) { c } else { '_' }).collect();
-            // What is no key by itself, or is one already, has a number before it.
-            let numbered = (2..).map(|number| format!("{number}_{plain}"));
-            let mut candidates = std::iter::once(plain.clone()).chain(numbered);
-            let free = |key: &String| !key.starts_with("..") && key != "." && !keys.contains_key(key);
-            let key = candidates.find(free).unwrap_or_default();
-            keys.insert(key, path.as_str());
-        }
-        keys
     }
 
     fn job(&self) -> Job {
@@ -232,13 +195,15 @@ impl JobSettings {
                 restart_policy: Some("Never".to_owned()),
                 security_context: Some(pod_security()),
                 service_account_name: Some(names.job),
+                // So that `host` is no process 1, which no signal ends that it does not wait for.
+                share_process_namespace: Some(true),
                 termination_grace_period_seconds: Some(GRACE_SECONDS),
                 volumes: Some(vec![
                     Volume {
                         name: "config".to_owned(),
                         config_map: Some(ConfigMapVolumeSource {
                             name: names.files,
-                            items: Some(self.items()),
+                            items: Some(files::items(&self.files)),
                             ..ConfigMapVolumeSource::default()
                         }),
                         ..Volume::default()
@@ -253,11 +218,6 @@ impl JobSettings {
                 ..PodSpec::default()
             }),
         }
-    }
-
-    fn items(&self) -> Vec<KeyToPath> {
-        let item = |(key, path): (String, &str)| KeyToPath { key, path: path.to_owned(), mode: None };
-        self.keys().into_iter().map(item).collect()
     }
 
     fn container(&self) -> Container {
@@ -374,7 +334,6 @@ mod tests {
             files: BTreeMap::from([
                 file("smoke.toml", b"name = \"smoke\"\ninclude = [\"places/a.toml\"]\n"),
                 file("places/a.toml", b"[environments.there]\nkind = \"kubernetes\"\n"),
-                file("places_a.toml", b"# Another one.\n"),
                 file("own.wasm", b"\0asm\xff"),
             ]),
             config: "smoke.toml".to_owned(),
@@ -412,19 +371,8 @@ mod tests {
         let roles = ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
         let all = [&["ServiceAccount"], roles.as_slice(), &["PersistentVolumeClaim", "ConfigMap", "Job"]];
         assert_eq!(kinds, all.concat());
-        let map: ConfigMap = serde_saphyr::from_str(documents[6]).expect("a ConfigMap");
-        assert_eq!(map, settings().config_map());
         let job: Job = serde_saphyr::from_str(documents[7]).expect("a Job");
         assert_eq!(job, settings().job());
-    }
-
-    #[test]
-    fn files_come_back_into_their_folders() {
-        let settings = settings();
-        let paths: BTreeSet<_> = settings.items().into_iter().map(|item| item.path).collect();
-        assert_eq!(paths, settings.files.keys().cloned().collect());
-        let map = settings.config_map();
-        assert_eq!(map.data.expect("texts").len() + map.binary_data.expect("others").len(), 4);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! says, [`fetch`] brings home what it wrote, [`remove`] takes all of it away.
 
 mod fetch;
+mod files;
 mod follow;
 mod log;
 mod manifest;
@@ -16,17 +17,19 @@ use k8s_openapi::{
         core::v1::Pod,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    jiff::Timestamp,
 };
 use kube::api::ListParams;
 
 use super::{ClusterConfig, Kubernetes, MANAGED_BY, error::ask, view};
 use crate::{
-    environment::{EnvironmentError, Result},
+    environment::{EnvironmentError, InstanceState, Result},
     observe::{Clock, Labels, Stream},
 };
 
+pub use files::MOST_FILES;
 pub use follow::Ended;
-pub use manifest::{JobSettings, MOST_FILES, render_job};
+pub use manifest::{JobSettings, render_job};
 pub use remove::Removal;
 
 /// Names the run config, on all that belongs to its Job.
@@ -129,10 +132,7 @@ impl RunJob {
                 "CronJob '{}' has begun no run yet: its schedule is '{}'",
                 self.names.job, spec.schedule
             ),
-            None => format!(
-                "there is no Job of {}: `host manifests job` prints what makes one",
-                self.what()
-            ),
+            None => format!("there is no Job of {}: `host manifests job` prints what makes one", self.what()),
         }))
     }
 
@@ -145,18 +145,19 @@ impl RunJob {
 
     async fn pods(&self, component: &str) -> Result<Vec<Pod>> {
         let pods = ask("the pods", self.cluster.api::<Pod>().list(&self.names.found())).await?.items;
-        let is_one = |pod: &Pod| view::labels(&pod.metadata).get(COMPONENT).is_some_and(|one| one == component);
+        let is_one =
+            |pod: &Pod| view::labels(&pod.metadata).get(COMPONENT).is_some_and(|one| one == component);
         Ok(pods.into_iter().filter(is_one).collect())
     }
 }
 
 /// To compare ages. What has no time is not there yet, and so the newest.
-fn created(metadata: &ObjectMeta) -> (bool, Option<k8s_openapi::jiff::Timestamp>) {
+fn created(metadata: &ObjectMeta) -> (bool, Option<Timestamp>) {
     let at = metadata.creation_timestamp.as_ref().map(|time| time.0);
     (at.is_none(), at)
 }
 
 /// Has nothing of it ended yet?
 fn is_alive(pod: &Pod) -> bool {
-    view::state(pod) != crate::environment::InstanceState::Ended
+    view::state(pod) != InstanceState::Ended
 }

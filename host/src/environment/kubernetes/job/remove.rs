@@ -76,9 +76,8 @@ impl RunJob {
         let what = format!("every {kind} of {}", self.what());
         for object in ask(&what, objects.list(&self.names.found())).await?.items {
             let name = object.name_any();
-            // With a Job go its pods.
-            let deleted = objects.delete(&name, &DeleteParams::background());
-            absent_is_fine(ask(&format!("deleting {kind} '{name}'"), deleted).await)?;
+            let (what, with_what_it_owns) = (format!("deleting {kind} '{name}'"), DeleteParams::background());
+            absent_is_fine(ask(&what, objects.delete(&name, &with_what_it_owns)).await)?;
             gone.push(format!("{kind} '{name}'"));
         }
         Ok(())
