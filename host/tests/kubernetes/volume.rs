@@ -83,6 +83,6 @@ impl Volume {
 pub(crate) async fn admit(stage: &Stage, standard: &str) {
     let labels = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": standard } } });
     let namespaces: Api<Namespace> = Api::all(stage.client.clone());
-    let patch = namespaces.patch(&stage.namespace, &PatchParams::default(), &Patch::Merge(&labels));
-    patch.await.expect("labelled");
+    let (patch, parameters) = (Patch::Merge(&labels), PatchParams::default());
+    namespaces.patch(&stage.namespace, &parameters, &patch).await.expect("labelled");
 }
