@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use super::{
     super::{error::ask, view},
-    CONTAINER, RunJob, is_alive,
+    CONTAINER, RunJob,
     log::Log,
 };
-use crate::environment::{EnvironmentError, Result};
+use crate::environment::{EnvironmentError, InstanceState, Result};
 
 /// How often a pod is looked for that is not there yet, and a log that broke off is asked for again.
 const LOOK: Duration = Duration::from_secs(1);
@@ -179,14 +179,15 @@ fn has_begun(pod: &Pod) -> bool {
     container_state(pod).is_some_and(|state| state.running.is_some() || state.terminated.is_some())
 }
 
-fn ended(pod: &Pod) -> Option<Ended> {
+/// How its process ended, if it has: a cluster takes a moment from there to say so of the whole pod.
+pub(super) fn ended(pod: &Pod) -> Option<Ended> {
     if let Some(ended) = container_state(pod).and_then(|state| state.terminated.as_ref()) {
         let reason = ended.reason.clone().unwrap_or_default();
         return Some(Ended::Code { code: ended.exit_code, reason });
     }
     let status = pod.status.as_ref();
     let word = |text: Option<&String>| text.cloned().unwrap_or_default();
-    (!is_alive(pod)).then(|| {
+    (view::state(pod) == InstanceState::Ended).then(|| {
         let reason = word(status.and_then(|status| status.reason.as_ref()));
         let message = word(status.and_then(|status| status.message.as_ref()));
         Ended::Lost(format!("pod '{}' failed: {reason} {message}", pod.name_any()).trim_end().to_owned())

@@ -23,7 +23,7 @@ use kube::api::ListParams;
 
 use super::{ClusterConfig, Kubernetes, MANAGED_BY, error::ask, view};
 use crate::{
-    environment::{EnvironmentError, InstanceState, Result},
+    environment::{EnvironmentError, Result},
     observe::{Clock, Labels, Stream},
 };
 
@@ -157,7 +157,7 @@ fn created(metadata: &ObjectMeta) -> (bool, Option<Timestamp>) {
     (at.is_none(), at)
 }
 
-/// Has nothing of it ended yet?
+/// Does its run go on, or has it not begun?
 fn is_alive(pod: &Pod) -> bool {
-    view::state(pod) != InstanceState::Ended
+    follow::ended(pod).is_none()
 }
