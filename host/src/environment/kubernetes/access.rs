@@ -99,14 +99,14 @@ fn rules(rights: &BTreeSet<&Right>) -> Vec<PolicyRule> {
         rules.entry((group, name, verbs)).or_default().push(resource);
     }
     let owned = |texts: Vec<&str>| -> Vec<String> { texts.into_iter().map(str::to_owned).collect() };
-    let rule = |((group, name, verbs), resources): ((&str, Option<&str>, Vec<&str>), Vec<&str>)| PolicyRule {
+    let rules = rules.into_iter().map(|((group, name, verbs), resources)| PolicyRule {
         api_groups: Some(vec![group.to_owned()]),
         resources: Some(owned(resources)),
         resource_names: name.map(|name| vec![name.to_owned()]),
         verbs: owned(verbs),
         ..PolicyRule::default()
-    };
-    rules.into_iter().map(rule).collect()
+    });
+    rules.collect()
 }
 
 /// A Role, and where rights reach beyond the namespace a ClusterRole, as YAML, each bound to the
