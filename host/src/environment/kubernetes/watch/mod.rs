@@ -132,6 +132,8 @@ async fn follow<B: Book>(api: Api<B::Object>, mut book: B, guide: Guide) {
             Ok(Change::Delete(object)) => {
                 book.gone(object.meta().uid.as_deref().unwrap_or_default(), &stream)
             }
+            // The server answers, but has forgotten where this watch had got to: it lists everything anew.
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => {}
             Err(error) => {
                 sight.lose(B::OBJECTS, &super::error::chain(&error));
                 tokio::time::sleep(PAUSE).await;
