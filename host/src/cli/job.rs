@@ -18,6 +18,9 @@ pub(crate) struct Whose {
     /// The environment, in place of the config's own.
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
+    /// Overrides a value of the config: environments.k3d.context=other
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
     /// Lets it touch this context of the kubeconfig although it is protected.
     #[arg(long, value_name = "NAME")]
     allow_context: Option<String>,
@@ -28,6 +31,7 @@ impl Whose {
     pub(crate) fn with_job(self, go_on: impl AsyncFnOnce(RunJob) -> Exit) -> Exit {
         let options = LoadOptions {
             environment: self.env,
+            set: self.set,
             allow_context: self.allow_context,
             ..LoadOptions::default()
         };
