@@ -35,7 +35,7 @@ use kube::{
 };
 use serde_json::Value;
 use shape::assert_same_shape;
-use support::{finish, run_directory, summary, text};
+use support::{Running, finish, run_directory, summary, text};
 use volume::{Volume, admit};
 
 /// How long anything may take that has to pull itself up first.
@@ -230,17 +230,25 @@ async fn a_run_that_is_told_to_end_puts_back_what_it_changed() {
     let early = finish(&mut host(&folder, &["results", "inside.toml", "--to", "early"]), PATIENCE);
     assert!(early.status.success() && text(&early).contains("left out"), "{}", text(&early));
 
+    let seen = folder.path().join("seen");
     let mut monitor = host(&folder, &["monitor", "inside.toml"]);
-    let monitor = monitor.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let monitor = monitor.stdout(std::fs::File::create(&seen).expect("created")).stderr(Stdio::null());
+    let mut monitor = Running(monitor.spawn().expect("it starts"));
+    let said = || std::fs::read_to_string(&seen).expect("read");
+    until("it is followed", async || said().contains("load begins")).await;
     let ended = finish(&mut host(&folder, &["cleanup", "inside.toml", "--stop"]), PATIENCE);
     assert!(ended.status.success(), "{}", text(&ended));
     assert_eq!(policies().await, 0);
     assert!(stage.api::<Lease>().get_opt("assay").await.expect("asked").is_none());
-    let monitored = monitor.wait_with_output().expect("it ends");
+    let mut status = None;
+    until("its end is seen", async || {
+        status = monitor.0.try_wait().expect("it is a child");
+        status.is_some()
+    })
+    .await;
     // Its pod may be gone before it was asked how it ended.
-    assert!(matches!(monitored.status.code(), Some(130 | 4)), "{}", text(&monitored));
-    let said = String::from_utf8_lossy(&monitored.stdout);
-    assert!(said.contains("carries this run, and is never a victim"), "{said}");
+    assert!(matches!(status.and_then(|status| status.code()), Some(130 | 4)), "{status:?}\n{}", said());
+    assert!(said().contains("carries this run, and is never a victim"), "{}", said());
 
     let fetched = finish(&mut host(&folder, &["results", "inside.toml", "--to", "fetched"]), PATIENCE);
     assert!(fetched.status.success(), "{}", text(&fetched));
