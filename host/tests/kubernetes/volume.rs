@@ -9,6 +9,9 @@ use serde_json::json;
 
 use crate::kit::{Stage, until};
 
+/// Where the volumes' folders are, on a node.
+const FOLDER: &str = "/var/tmp";
+
 /// A volume that waits for one claim of the stage's namespace.
 pub(crate) struct Volume {
     name: String,
@@ -20,7 +23,7 @@ impl Volume {
     /// mounts it later does not.
     pub(crate) async fn make(stage: &Stage, claim: &str, node: &str) -> Self {
         let volume = Self { name: format!("{}-{claim}", stage.namespace), node: node.to_owned() };
-        volume.as_root(stage, "chmod 0777 /volume").await;
+        volume.as_root(stage, "mkdir --mode 0777 /there/$0").await;
         let hostname = json!({ "key": "kubernetes.io/hostname", "operator": "In", "values": [volume.node] });
         let object = json!({
             "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": volume.name },
@@ -28,7 +31,7 @@ impl Volume {
                 "capacity": { "storage": "1Gi" }, "accessModes": ["ReadWriteOnce"],
                 "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "",
                 "claimRef": { "namespace": stage.namespace, "name": claim },
-                "hostPath": { "path": volume.path(), "type": "Directory" },
+                "hostPath": { "path": format!("{FOLDER}/{}", volume.name), "type": "Directory" },
                 "nodeAffinity": { "required": { "nodeSelectorTerms": [{ "matchExpressions": [hostname] }] } },
             },
         });
@@ -40,14 +43,10 @@ impl Volume {
         let volumes: Api<PersistentVolume> = Api::all(stage.client.clone());
         volumes.delete(&self.name, &DeleteParams::default()).await.expect("deleted");
         admit(stage, "privileged").await;
-        self.as_root(stage, "rm -rf /volume/*").await;
+        self.as_root(stage, "rm -r /there/$0").await;
     }
 
-    fn path(&self) -> String {
-        format!("/var/tmp/{}", self.name)
-    }
-
-    /// Runs a command on the node's folder.
+    /// Runs a command on the node, where the volume's folder is `/there/$0`.
     async fn as_root(&self, stage: &Stage, command: &str) {
         let image =
             std::env::var("ASSAY_TEST_IMAGE").unwrap_or_else(|_| "localhost/jewelry-shop:test".to_owned());
@@ -57,13 +56,11 @@ impl Volume {
                 "nodeName": self.node, "restartPolicy": "Never",
                 "containers": [{
                     "name": "main", "image": image, "imagePullPolicy": "IfNotPresent",
-                    "command": ["sh", "-c", command],
+                    "command": ["sh", "-c", command, self.name],
                     "securityContext": { "runAsUser": 0 },
-                    "volumeMounts": [{ "name": "volume", "mountPath": "/volume" }],
+                    "volumeMounts": [{ "name": "there", "mountPath": "/there" }],
                 }],
-                "volumes": [{
-                    "name": "volume", "hostPath": { "path": self.path(), "type": "DirectoryOrCreate" },
-                }],
+                "volumes": [{ "name": "there", "hostPath": { "path": FOLDER, "type": "Directory" } }],
             },
         });
         stage.apply(pod).await;
