@@ -41,6 +41,9 @@ pub struct RunConfig {
     pub stop_timeout: Duration,
     /// What `--set` put into it.
     pub set: Vec<String>,
+    /// The files that it was read from and those that it names, relative to the folder of `path`; the first
+    /// is that of `path` itself.
+    pub files: Vec<PathBuf>,
     /// What it was read from, to point to lines.
     pub sources: Arc<Sources>,
 }

@@ -49,7 +49,7 @@ pub(super) fn resolve(
     let feed_names: Vec<_> = file.feeds.keys().cloned().collect();
     let plugins = plugins::plugins(&mut checks, file.plugins);
     feeds::check_grants(&mut checks, &feed_names, &plugins);
-    let config = RunConfig {
+    let mut config = RunConfig {
         name: file.name.0,
         path: path.to_owned(),
         seed: file.seed.and_then(|seed| u64::try_from(seed).ok()),
@@ -74,11 +74,13 @@ pub(super) fn resolve(
         faults,
         set: options.set.clone(),
         sources: sources.clone(),
+        files: sources.texts.files().cloned().collect(),
         environment: match environment {
             Some(picked) if checks.errors.is_empty() => picked.config,
             _ => return Err(checks.errors),
         },
     };
+    config.files.extend(checks.files);
     Ok(config)
 }
 
