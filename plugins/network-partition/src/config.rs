@@ -110,7 +110,7 @@ impl Config {
         self.probe.peer.as_deref().or(self.peer.as_deref()).unwrap_or_default()
     }
 
-    pub(crate) fn from_whom(&self) -> &str {
+    pub(crate) fn cut_from(&self) -> &str {
         self.peer.as_deref().unwrap_or("everything")
     }
 }

@@ -49,7 +49,7 @@ impl Fault for NetworkPartition {
         let group = running(&self.config.selector)?;
         let victims = group.iter().map(|member| Victim::new(&member.name, "candidate", "running"));
         let Config { members, direction, .. } = self.config;
-        let (selector, whom) = (&self.config.selector, self.config.from_whom());
+        let (selector, whom) = (&self.config.selector, self.config.cut_from());
         let actions =
             vec![format!("cut {} of {selector} off from {whom} {}", members.words(), direction.words())];
         let mut findings = Vec::new();
@@ -98,7 +98,7 @@ impl Fault for NetworkPartition {
         for cut in &memo.cuts {
             cluster::isolate(cut, self.config.peer.as_deref(), self.config.direction.cut())?;
         }
-        let means = format!("cut off from {} {}", self.config.from_whom(), self.config.direction.words());
+        let means = format!("cut off from {} {}", self.config.cut_from(), self.config.direction.words());
         self.steps = Steps::new();
         self.struck = Some((memo, at));
         Ok(Injected::new(at, means))
