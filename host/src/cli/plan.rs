@@ -13,14 +13,14 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Exit {
     arguments.which.with_cast(async |config, cast| {
-        let environment = match planned(&config).await {
-            Ok(environment) => environment,
+        let place = match planned(&config).await {
+            Ok(place) => place,
             Err(because) => return super::run::complain(Exit::NotReady, &because),
         };
-        let plan = plan(&config, &cast, &environment).await;
+        let plan = plan(&config, &cast, &place).await;
         // Nothing is left to do about a terminal that is gone.
         let _ = write!(std::io::stdout(), "{}", plan.render());
-        if let Err(error) = environment.ensure_permitted(&calls(&config, &cast)).await {
+        if let Err(error) = place.environment.ensure_permitted(&calls(&config, &cast)).await {
             return super::run::complain(Exit::NotReady, &error.to_string());
         }
         match plan.blocked() {

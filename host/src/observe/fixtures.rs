@@ -192,16 +192,25 @@ pub(crate) fn run() -> Vec<Event> {
         let workload = "web".to_owned();
         events.push(at(when * S, Fact::Replicas { workload, desired, running: desired, ready }));
     }
-    for (when, change) in [(40, InstanceEvent::Exited), (52, InstanceEvent::Started)] {
+    for (when, instance, change, detail) in [
+        (40 * S, "store-0", InstanceEvent::Exited, ""),
+        (46 * S + 500 * MS, "store-1", InstanceEvent::Relabelled, "role: standby → primary"),
+        (52 * S, "store-0", InstanceEvent::Started, ""),
+    ] {
         let change = InstanceChange {
-            instance: "store-0".to_owned(),
+            instance: instance.to_owned(),
             workload: "store".to_owned(),
             node: "node-1".to_owned(),
             change,
-            detail: String::new(),
+            detail: detail.to_owned(),
         };
-        events.push(at(when * S, Fact::Instance(change)));
+        events.push(at(when, Fact::Instance(change)));
     }
+    let routed = Fact::Routed { service: "store".to_owned(), instances: vec!["store-1".to_owned()] };
+    events.push(at(46 * S + 600 * MS, routed));
+    let because = "the watch of instances broke off".to_owned();
+    events.push(at(53 * S, Fact::SightLost { because }));
+    events.push(at(54 * S, Fact::SightRegained));
     let victim = Victim {
         name: "store-0".to_owned(),
         role: "primary".to_owned(),

@@ -255,7 +255,7 @@ mod tests {
     fn lines_stay_free_of_histograms() {
         let dir = tempfile::tempdir().unwrap();
         let text = fs::read_to_string(recorded(dir.path()).path().join(EVENTS)).unwrap();
-        assert!(!text.contains("\"service\""));
+        assert!(!text.contains("\"response\""));
     }
 
     #[test]

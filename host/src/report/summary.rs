@@ -67,7 +67,7 @@ pub struct FaultSummary {
     pub component_recovery: Option<Nanos>,
     /// The users' requests from the strike to the first steady check after the revert.
     pub during: Option<Figures>,
-    /// What happened to the target's instances then, and to the ways that lead to them.
+    /// What happened in the environment then: to instances, to the ways that lead to them, to the sight of both.
     pub meanwhile: Vec<Happening>,
 }
 

@@ -162,7 +162,7 @@ impl Run {
         self.stage(Stage::Preflight);
         self.cast.introduce(&self.stream);
         let planned = match place::planned(&self.config).await {
-            Ok(environment) => environment,
+            Ok(place) => place,
             Err(because) => return (RunOutcome::NotReady, because),
         };
         let plan = plan(&self.config, &self.cast, &planned).await;

@@ -6,7 +6,7 @@ use super::{Cast, unfinished::Lasting};
 use crate::{
     config::{Credential, EnvironmentKind, RunConfig, resolve_credentials},
     environment::{
-        Calls, Elsewhere, Environment, ObjectGrant,
+        Calls, Elsewhere, Environment, EnvironmentError, ObjectGrant,
         kubernetes::Kubernetes,
         lab::{Lab, LabOptions, Stack, socket_path},
     },
@@ -22,19 +22,27 @@ pub(crate) struct Place {
 }
 
 /// What is known of the environment without touching it: of a lab its stack file, of a cluster all that
-/// can be asked.
-pub async fn planned(config: &RunConfig) -> Result<Arc<dyn Environment>, String> {
-    match &config.environment.kind {
-        EnvironmentKind::Url { url } => Ok(Arc::new(Elsewhere::at(url.clone()))),
-        EnvironmentKind::Lab { stack } => {
-            Ok(Arc::new(Stack::load(stack).map_err(|error| error.to_string())?.planned()))
-        }
-        EnvironmentKind::Kubernetes(cluster) => {
+/// can be asked, with the credentials that it keeps.
+pub(crate) async fn planned(config: &RunConfig) -> Result<Place, String> {
+    let environment: Arc<dyn Environment> = match &config.environment.kind {
+        EnvironmentKind::Url { url } => Arc::new(Elsewhere::at(url.clone())),
+        EnvironmentKind::Lab { stack } => Arc::new(Stack::load(stack).map_err(text)?.planned()),
+        EnvironmentKind::Kubernetes(settings) => {
             // Nothing is told before a run begins.
             let stream = Stream::new(Clock::start());
-            Ok(Arc::new(Kubernetes::connect(cluster, stream).await.map_err(|error| error.to_string())?))
+            let cluster = Arc::new(Kubernetes::connect(settings, stream).await.map_err(text)?);
+            let secrets = match cluster_secrets(config, &cluster).await {
+                Ok(secrets) => secrets,
+                // Missing rights are told all together by whoever asks for them.
+                Err(EnvironmentError::Other(_)) => BTreeMap::new(),
+                Err(error) => return Err(text(error)),
+            };
+            // Passwords from elsewhere need not be there for a plan.
+            let credentials = Arc::new(resolve_credentials(config, &secrets).unwrap_or_default());
+            return Ok(Place { environment: cluster, credentials, lasting: None });
         }
-    }
+    };
+    Ok(Place { environment, credentials: Arc::default(), lasting: None })
 }
 
 /// Opens the environment for a run. An error is the reason why it is not ready.
@@ -78,11 +86,19 @@ pub(super) async fn lab_place(config: &RunConfig, lab: Arc<Lab>) -> Result<Place
 
 /// A cluster with the secrets that its namespace keeps.
 pub(super) async fn cluster_place(config: &RunConfig, cluster: Arc<Kubernetes>) -> Result<Place, String> {
+    let secrets = cluster_secrets(config, &cluster).await.map_err(text)?;
+    place(config, cluster, secrets)
+}
+
+async fn cluster_secrets(
+    config: &RunConfig,
+    cluster: &Kubernetes,
+) -> Result<BTreeMap<String, String>, EnvironmentError> {
     let mut secrets = BTreeMap::new();
     for key in config.cluster_secrets() {
-        secrets.insert(key.to_string(), cluster.secret(&key.name, &key.key).await.map_err(text)?);
+        secrets.insert(key.to_string(), cluster.secret(&key.name, &key.key).await?);
     }
-    place(config, cluster, secrets)
+    Ok(secrets)
 }
 
 fn place(

@@ -3,11 +3,11 @@
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use super::{Cast, cast::Part, conduct::PROFILE};
+use super::{Cast, Place, cast::Part, conduct::PROFILE};
 use crate::{
     capability::{FaultPlugin, FaultPorts, ports},
     config::RunConfig,
-    environment::{Environment, Inverse},
+    environment::Inverse,
     faults::beyond_load,
     observe::{Clock, Fact, Nanos, Severity, Stream, figures},
 };
@@ -58,9 +58,9 @@ pub struct FaultPlan {
     pub findings: Vec<(Severity, String)>,
 }
 
-/// Asks every fault for a preview. `environment` may be one that is only planned: what cannot be
-/// known yet is then left open, and only what a profile cannot compute keeps the run from starting.
-pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environment>) -> Plan {
+/// Asks every fault for a preview. `place` may be one that is only planned: what cannot be known
+/// yet is then left open, and only what a profile cannot compute keeps the run from starting.
+pub(crate) async fn plan(config: &RunConfig, cast: &Cast, place: &Place) -> Plan {
     let phases = config
         .planned_phases()
         .into_iter()
@@ -78,14 +78,14 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
         users: probe.users,
     });
     let profile = match &cast.profile {
-        Some(part) => Some(preview(cast, part, PROFILE, environment).await),
+        Some(part) => Some(preview(cast, part, PROFILE, place).await),
         None => None,
     };
     let moments = config.planned_faults();
     let unseen = beyond_load(&moments, config.load_duration());
     let mut faults = Vec::new();
     for part in &cast.faults {
-        let mut fault = preview(cast, part, &part.config.name, environment).await;
+        let mut fault = preview(cast, part, &part.config.name, place).await;
         fault.at = moments.iter().find(|one| one.name == fault.name).map(|one| one.at);
         fault.recover_within = Some(part.config.recover_within);
         let beyond = unseen.iter().filter(|(name, _)| *name == fault.name);
@@ -101,12 +101,7 @@ pub async fn plan(config: &RunConfig, cast: &Cast, environment: &Arc<dyn Environ
     Plan { name, environment, phases, probe, profile, faults }
 }
 
-async fn preview<C>(
-    cast: &Cast,
-    part: &Part<FaultPlugin, C>,
-    name: &str,
-    environment: &Arc<dyn Environment>,
-) -> FaultPlan {
+async fn preview<C>(cast: &Cast, part: &Part<FaultPlugin, C>, name: &str, place: &Place) -> FaultPlan {
     let mut plan = FaultPlan {
         name: name.to_owned(),
         plugin: part.plugin.plugin().name.clone(),
@@ -118,9 +113,9 @@ async fn preview<C>(
     };
     let ports = FaultPorts {
         fault: name.to_owned(),
-        environment: environment.clone(),
+        environment: place.environment.clone(),
         journal: Arc::new(LookOnly),
-        credentials: Arc::default(),
+        credentials: place.credentials.clone(),
     };
     // A preview's own log is of no interest to the run that may follow.
     let tenant = cast.tenant(part.plugin.plugin(), &Stream::new(Clock::start()));

@@ -18,7 +18,7 @@ use assay::environment::{
 pub(crate) struct Traits {
     /// How long anything may take that an environment does by itself.
     pub(crate) patience: Duration,
-    /// Can nodes be powered off here?
+    /// Can nodes be powered off here? Where they cannot, that is not asked, and the caller says so.
     pub(crate) power: bool,
 }
 
@@ -356,7 +356,6 @@ impl Suite<'_> {
 
     async fn a_failed_node_is_not_ready(&self) {
         if !self.traits.power {
-            eprintln!("skipped: nodes cannot be powered off here");
             return;
         }
         // Not the one of the store, which would not come back before its node does.

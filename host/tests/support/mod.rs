@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -21,6 +22,12 @@ pub(crate) fn host() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_host"));
     command.current_dir(project()).env("NO_COLOR", "1").stdin(Stdio::null());
     command
+}
+
+/// Says that something could not be tested here, so that a script can count it. Not by `eprintln!`, which the
+/// test harness keeps to itself where a test passes.
+pub(crate) fn skipped(what: &str, because: &str) {
+    writeln!(std::io::stderr(), "\nskipped: {what}: {because}").expect("there is a standard error");
 }
 
 /// One at a time: whole runs share the machine's processors with the target that they measure, and

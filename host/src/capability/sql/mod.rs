@@ -15,7 +15,7 @@ use assay_bindings::imports::{
 };
 use futures::TryStreamExt;
 use tokio::net::TcpStream;
-use tokio_postgres::{Client, Config, NoTls, error::SqlState};
+use tokio_postgres::{Client, Config, NoTls, error::SqlState, types::Type};
 
 use super::{failure::from_environment, reach::Reach, view::With};
 use crate::config::Credential;
@@ -118,22 +118,19 @@ async fn connect(endpoint: &Endpoint, credential: &Credential) -> Result<Client,
     connecting.await.unwrap_or_else(|error| Err(Failure::Other(format!("connecting broke off: {error}"))))
 }
 
+/// Parses, binds and executes in one round trip, without a name: a pooler that gives every transaction another
+/// session has forgotten a prepared statement by the time it is executed.
 async fn ask(client: &Client, statement: &str, parameters: Vec<Value>) -> Result<Rows, Failure> {
-    let statement = client.prepare(statement).await.map_err(|error| failure(&error))?;
-    let (expected, given) = (statement.params().len(), parameters.len());
-    if expected != given {
-        return Err(Failure::Invalid(format!(
-            "the statement has {expected} parameters, and {given} were given"
-        )));
-    }
-    let parameters: Vec<_> = parameters.into_iter().map(Parameter).collect();
-    let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-    let answer = client.query_raw(&statement, parameters).await.map_err(|error| failure(&error))?;
+    let parameters: Vec<_> = parameters.into_iter().map(|value| (Parameter(value), Type::UNKNOWN)).collect();
+    let answer = client.query_typed_raw(statement, parameters).await.map_err(|error| failure(&error))?;
     let mut answer = std::pin::pin!(answer);
-    let mut rows = Vec::new();
+    let (mut columns, mut rows) = (Vec::new(), Vec::new());
     while let Some(row) = answer.try_next().await.map_err(|error| failure(&error))? {
         if rows.len() == MOST_ROWS {
             return Err(Failure::Invalid(format!("more than the {MOST_ROWS} rows that are allowed")));
+        }
+        if rows.is_empty() {
+            columns = row.columns().iter().map(|column| column.name().to_owned()).collect();
         }
         rows.push(decode::row(&row)?);
     }
@@ -157,6 +154,8 @@ fn failure(error: &tokio_postgres::Error) -> Failure {
     match *code {
         SqlState::QUERY_CANCELED => Failure::TimedOut(text),
         SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Conflict(text),
+        // So a server calls it when there are fewer parameters than the statement has.
+        SqlState::PROTOCOL_VIOLATION => Failure::Invalid(text),
         _ => match &code.code()[..2] {
             // Connection exceptions, operator intervention, insufficient resources.
             "08" | "57" | "53" => Failure::Unreachable(text),
@@ -254,6 +253,7 @@ mod tests {
         };
         assert!(matches!(failed("selec 1", vec![]).await, Failure::Invalid(_)));
         assert!(matches!(failed("select $1::int4", vec![]).await, Failure::Invalid(_)));
+        assert!(matches!(failed("select 1", vec![text("x")]).await, Failure::Invalid(_)));
         assert!(matches!(failed("select $1::int4", vec![text("x")]).await, Failure::Invalid(_)));
         assert!(matches!(
             failed("select * from generate_series(1, 1001)", vec![]).await,
@@ -265,6 +265,8 @@ mod tests {
         assert_eq!(cast, "column 'age' is of type interval; cast it to text: age::text");
         ask(&client, "set default_transaction_read_only = on", vec![]).await.expect("sets");
         assert!(matches!(failed("create table t (a int)", vec![]).await, Failure::Conflict(_)));
+        let prepared = ask(&client, "select count(*) from pg_prepared_statements", vec![]).await;
+        assert_eq!(prepared.expect("answers").rows, [[integer(0)]], "what has no name is not kept");
         let dead = failed("select pg_terminate_backend(pg_backend_pid())", vec![]).await;
         assert!(matches!(dead, Failure::Unreachable(_)), "{dead:?}");
     }

@@ -13,7 +13,8 @@ use kube::{
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Kubernetes, RUN_LABEL,
@@ -40,7 +41,7 @@ const RENEWED_EVERY: Duration = Duration::from_secs(5);
 /// A namespace that belongs to a run until this is closed.
 pub(super) struct Claim {
     run: String,
-    renewing: JoinHandle<()>,
+    renewing: AbortOnDropHandle<()>,
     /// Taken when the claim ends.
     watches: std::sync::Mutex<Option<Watches>>,
     /// Held while the journal is written: a later state must not be overwritten by an earlier one.
@@ -50,12 +51,6 @@ pub(super) struct Claim {
 impl Claim {
     pub(super) fn run(&self) -> &str {
         &self.run
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.renewing.abort();
     }
 }
 
@@ -72,9 +67,27 @@ impl Kubernetes {
     /// when a run that was killed left something to undo.
     pub async fn claim(&self, run: &str) -> Result<()> {
         self.take_lease(run).await?;
+        let renewing = self.keep_renewing(run);
+        match self.begin_to_watch().await {
+            Ok(watches) => self.keep_claim(run, renewing, Some(watches)),
+            Err(error) => {
+                drop(renewing);
+                // If it cannot be given back either, it runs out; what matters is why the run cannot begin.
+                let _given_back = self.give_back(run).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Like [`Kubernetes::claim`], to undo what killed runs left: without watching.
+    pub async fn claim_for_recovery(&self, run: &str) -> Result<()> {
+        self.take_lease(run).await?;
+        self.keep_claim(run, self.keep_renewing(run), None)
+    }
+
+    async fn begin_to_watch(&self) -> Result<Watches> {
         let left = self.leftovers().await?;
         if !left.is_empty() {
-            self.give_back(run).await?;
             let runs: Vec<_> = left.iter().map(|one| one.run.as_str()).collect();
             return Err(EnvironmentError::Conflict(format!(
                 "{} ended without undoing what it changed in namespace '{}'; `host recover` undoes it",
@@ -82,24 +95,14 @@ impl Kubernetes {
                 self.config.namespace
             )));
         }
-        let watches = match Watches::start(self).await {
-            Ok(watches) => watches,
-            Err(error) => {
-                self.give_back(run).await?;
-                return Err(error);
-            }
-        };
-        self.keep_claim(run, Some(watches))
+        Watches::start(self).await
     }
 
-    /// Like [`Kubernetes::claim`], to undo what killed runs left: without watching.
-    pub async fn claim_for_recovery(&self, run: &str) -> Result<()> {
-        self.take_lease(run).await?;
-        self.keep_claim(run, None)
+    fn keep_renewing(&self, run: &str) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(tokio::spawn(renew(self.api(), run.to_owned(), self.stream.clone())))
     }
 
-    fn keep_claim(&self, run: &str, watches: Option<Watches>) -> Result<()> {
-        let renewing = tokio::spawn(renew(self.api(), run.to_owned(), self.stream.clone()));
+    fn keep_claim(&self, run: &str, renewing: AbortOnDropHandle<()>, watches: Option<Watches>) -> Result<()> {
         let claim = Claim {
             run: run.to_owned(),
             renewing,

@@ -89,9 +89,11 @@ impl Observations {
                 self.happened(at, format!("service {service} leads to {to}"));
             }
             Fact::SightLost { because } => {
+                self.happened(at, "from here on nothing is seen".to_owned());
                 self.blind.push(BlindSpan { from: at, until: None, because: because.clone() });
             }
             Fact::SightRegained => {
+                self.happened(at, "seen again; what was missed was told late".to_owned());
                 if let Some(span) = self.blind.last_mut() {
                     span.until.get_or_insert(at);
                 }

@@ -136,14 +136,6 @@ impl FaultSeen {
         Some(self.complete?.saturating_sub(self.struck?))
     }
 
-    /// How long a step took from the strike; absent where only the target's clock says when.
-    pub fn step_after(&self, step: &StepSeen) -> Option<Nanos> {
-        match step.at {
-            When::Observed(at) => Some(at.saturating_sub(self.struck?)),
-            When::Reported(_) => None,
-        }
-    }
-
     /// What all users together saw.
     pub fn all_users(&self) -> Option<&OutageSeen> {
         self.users.first()

@@ -133,8 +133,6 @@ fn a_fault_is_told_whole() {
     let store = &faults[0];
     assert_eq!(store.struck, Some(40 * S));
     assert_eq!(store.component_recovery(), Some(7 * S));
-    assert_eq!(store.step_after(&store.steps[0]), Some(3 * S));
-    assert_eq!(store.step_after(&store.steps[1]), None);
     assert_eq!(store.all_users().unwrap().outage, Outage::Ended(8 * S));
     assert!(store.unaided());
     assert!(!store.in_flight());

@@ -30,7 +30,7 @@ pub struct WorkloadSeen {
     pub oom_kills: u32,
 }
 
-/// Something that happened to an instance, or to the way to it.
+/// Something that happened to an instance, to the way to it, or to the sight of both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Happening {
@@ -117,7 +117,7 @@ impl Observations {
         }
     }
 
-    /// What happened to instances from one moment to another, in the order in which it was told.
+    /// What happened in the environment from one moment to another, in the order in which it was told.
     pub fn happenings(&self, from: Nanos, until: Nanos) -> Vec<Happening> {
         let inside = |one: &&Happening| (from..=until).contains(&one.at);
         self.happenings.iter().filter(inside).cloned().collect()

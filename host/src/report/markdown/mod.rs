@@ -6,6 +6,7 @@ mod recovery;
 mod requests;
 mod target;
 mod text;
+mod timeline;
 
 use super::Summary;
 

@@ -1,8 +1,11 @@
 //! The faults: recovery as users saw it and as the component saw it.
 
-use super::text::{Table, plain};
+use super::{
+    text::{Table, plain},
+    timeline::timeline,
+};
 use crate::{
-    observe::{Bite, Nanos, OutageSeen, When, figures},
+    observe::{Bite, Nanos, OutageSeen, figures},
     report::{Summary, summary::FaultSummary},
 };
 
@@ -116,18 +119,7 @@ fn one(seen: &FaultSummary, start: Nanos, failures: u64) -> String {
             say("p95 with failures among them", &figures::duration(p95));
         }
     }
-    if !fault.steps.is_empty() {
-        let mut table = Table::new(&["step", "after the strike:", "what was seen"]);
-        for step in &fault.steps {
-            let after = match &step.at {
-                When::Observed(_) => fault.step_after(step).map_or(String::new(), figures::duration),
-                When::Reported(text) => format!("target's clock: {text}"),
-            };
-            table.row([step.name.clone(), after, step.detail.clone()]);
-        }
-        text.push_str(&format!("\nAs the component saw it:\n\n{table}"));
-    }
-    text.push_str(&meanwhile(seen, struck));
+    text.push_str(&timeline(seen, struck));
     let mut table = Table::new(&["seen by", "outage:", "known to within:", "failures:"]);
     let mut add = |by: String, seen: &OutageSeen| {
         table.row([
@@ -143,23 +135,4 @@ fn one(seen: &FaultSummary, start: Nanos, failures: u64) -> String {
         text.push_str(&format!("\nAs requests saw it:\n\n{table}"));
     }
     text
-}
-
-/// What happened in the environment, on the same timeline as the component's steps.
-fn meanwhile(seen: &FaultSummary, struck: Nanos) -> String {
-    const MOST: usize = 40;
-    if seen.meanwhile.is_empty() {
-        return String::new();
-    }
-    let mut table = Table::new(&["after the strike:", "what happened"]);
-    for one in seen.meanwhile.iter().take(MOST) {
-        let after = match one.at.checked_sub(struck) {
-            Some(after) => figures::duration(after),
-            None => format!("-{}", figures::duration(struck - one.at)),
-        };
-        table.row([after, one.what.clone()]);
-    }
-    let more = seen.meanwhile.len().saturating_sub(MOST);
-    let more = if more > 0 { format!("\nand {more} more, in events.jsonl.\n") } else { String::new() };
-    format!("\nMeanwhile in the environment:\n\n{table}{more}")
 }
