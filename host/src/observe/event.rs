@@ -185,8 +185,11 @@ pub struct PlannedPhase {
 pub struct PlannedFault {
     pub name: String,
     pub plugin: String,
-    /// Nanoseconds after load began.
+    /// Nanoseconds after load began; the earliest, where it waits for another fault.
     pub at: Nanos,
+    /// The fault that has to be over before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     pub recover_within: Option<Nanos>,
     pub requirement: Option<String>,
 }
