@@ -144,7 +144,7 @@ pub mod prelude {
     pub use crate::behavior::{AuditPage, Task, Tasks, User};
     pub use crate::config::{ConfigError, Cpu, Percent, Period, Rate, Size, Stretch};
     pub use crate::fault::{
-        Finding, Forecast, Impact, InjectError, Injected, Recovery, Steps, Strike, Victim,
+        Finding, Forecast, Impact, InjectError, Injected, Recovery, Steps, Strike, Struck, Victim,
     };
     pub use crate::{Assertion, Behavior, Failure, Fault, Result};
     pub use crate::{

@@ -1,8 +1,10 @@
 //! `host cleanup`: take away what makes runs inside the cluster.
 
-use std::io::Write as _;
-
-use super::{Exit, job::Whose, run::complain};
+use super::{
+    Exit,
+    job::Whose,
+    speak::{complain, say},
+};
 use crate::environment::kubernetes::Removal;
 
 #[derive(Debug, clap::Args)]
@@ -19,16 +21,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { whose, results, stop } = arguments;
-    whose.with_job(async |job| {
-        // Nothing is left to do about a terminal that is gone.
-        let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
-        match job.remove(Removal { results, stop }, say).await {
-            Ok(0) => {
-                say("there is nothing to remove");
-                Exit::Pass
-            }
-            Ok(_) => Exit::Pass,
-            Err(error) => complain(Exit::NotReady, &error.to_string()),
+    whose.with_job(async |job| match job.remove(Removal { results, stop }, say).await {
+        Ok(0) => {
+            say("there is nothing to remove");
+            Exit::Pass
         }
+        Ok(_) => Exit::Pass,
+        Err(error) => complain(Exit::NotReady, &error.to_string()),
     })
 }

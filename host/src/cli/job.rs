@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{
     Exit,
-    run::{complain, complain_at_lines},
+    runtime::block_on,
+    speak::{complain, complain_at_lines},
 };
 use crate::{
     config::{self, EnvironmentKind, LoadOptions, RunConfig},
@@ -43,12 +44,7 @@ impl Whose {
             Ok(cluster) => cluster,
             Err(exit) => return exit,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => return complain(Exit::Internal, &format!("no runtime: {error}")),
-        };
-        runtime.block_on(async {
+        block_on(async {
             match RunJob::reach(cluster, &config.name).await {
                 Ok(job) => go_on(job).await,
                 Err(error) => complain(Exit::NotReady, &error.to_string()),

@@ -12,7 +12,7 @@ use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
-use super::Exit;
+use super::{Exit, runtime::block_on, speak::complain};
 use crate::{
     environment::{
         Environment, EnvironmentError, Selector,
@@ -91,29 +91,16 @@ impl From<io::Error> for Failure {
 }
 
 pub(super) fn run(command: Command) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return Exit::Internal;
-        }
-    };
-    let done = runtime.block_on(async {
-        match command {
+    block_on(async {
+        let done = match command {
             Command::Up(up) => keep_up(up).await,
             Command::Status(which) => status(which).await,
             Command::Exec(exec) => enter(exec).await,
             Command::Down(which) => down(which).await,
             Command::Rootfs(arguments) => describe(&arguments),
-        }
-    });
-    match done {
-        Ok(exit) => exit,
-        Err(Failure(exit, message)) => {
-            eprintln!("error: {message}");
-            exit
-        }
-    }
+        };
+        done.unwrap_or_else(|Failure(exit, message)| complain(exit, &message))
+    })
 }
 
 fn load(path: &std::path::Path) -> Result<Stack, Failure> {

@@ -1,11 +1,10 @@
 //! `host manifests`: what a cluster has to be given before a run, as YAML.
 
-use std::io::Write as _;
-
 use super::{
     Exit,
     job::cluster_of,
-    run::{Which, complain, complain_at_lines},
+    run::Which,
+    speak::{complain, complain_at_lines, print},
 };
 use crate::{
     environment::kubernetes::{render_role, rights},
@@ -46,7 +45,10 @@ pub(crate) fn run(command: Command) -> Exit {
                 Err(exit) => return exit,
             };
             match render_role(&rights(cluster, &calls(&config, &cast)), &cluster.namespace) {
-                Ok(role) => print(&role),
+                Ok(role) => {
+                    print(&role);
+                    Exit::Pass
+                }
                 Err(error) => complain(Exit::Internal, &error.to_string()),
             }
         }),
@@ -60,17 +62,14 @@ pub(crate) fn run(command: Command) -> Exit {
                 };
                 let order = JobOrder { options, image, schedule, storage_class, results_size };
                 match job_manifests(&config, cluster, &cast, order) {
-                    Ok(manifests) => print(&manifests),
+                    Ok(manifests) => {
+                        print(&manifests);
+                        Exit::Pass
+                    }
                     Err(JobError::Config(errors)) => complain_at_lines(&errors),
                     Err(JobError::Order(error)) => complain(Exit::Usage, &error.to_string()),
                 }
             })
         }
     }
-}
-
-fn print(manifests: &str) -> Exit {
-    // Nothing is left to do about a terminal that is gone.
-    let _ = write!(std::io::stdout(), "{manifests}");
-    Exit::Pass
 }

@@ -11,6 +11,8 @@ mod plan;
 mod recover;
 mod results;
 mod run;
+mod runtime;
+mod speak;
 
 use std::process::ExitCode;
 

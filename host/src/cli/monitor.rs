@@ -1,8 +1,10 @@
 //! `host monitor`: follow a run inside the cluster.
 
-use std::io::Write as _;
-
-use super::{Exit, job::Whose, run::complain};
+use super::{
+    Exit,
+    job::Whose,
+    speak::{complain, notice, say},
+};
 use crate::environment::kubernetes::Ended;
 
 #[derive(Debug, clap::Args)]
@@ -12,14 +14,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Exit {
-    arguments.whose.with_job(async |job| {
-        // Nothing is left to do about a terminal that is gone.
-        let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
-        let notice = |line: &str| drop(writeln!(std::io::stderr(), "{line}"));
-        match job.follow(say, notice).await {
-            Ok(ended) => exit(ended),
-            Err(error) => complain(Exit::NotReady, &error.to_string()),
-        }
+    arguments.whose.with_job(async |job| match job.follow(say, notice).await {
+        Ok(ended) => exit(ended),
+        Err(error) => complain(Exit::NotReady, &error.to_string()),
     })
 }
 

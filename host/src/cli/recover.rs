@@ -1,8 +1,12 @@
 //! `host recover`: undo what runs left behind that were killed.
 
-use std::{io::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
-use super::{Exit, run::complain_at_lines};
+use super::{
+    Exit,
+    runtime::block_on,
+    speak::{complain_at_lines, print},
+};
 use crate::{
     config::{self, LoadOptions},
     run::{Recovered, recover, recover_by_config},
@@ -23,26 +27,23 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { config, env, allow_context } = arguments;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return super::run::complain(Exit::Internal, &format!("no runtime: {error}")),
-    };
-    let recovered = match config {
-        None => runtime.block_on(recover(env.as_deref())),
-        Some(path) => {
-            let options = LoadOptions { environment: env, allow_context, ..LoadOptions::default() };
-            match config::load(&path, &options) {
-                Ok(config) => runtime.block_on(recover_by_config(&config, options)),
-                Err(errors) => return complain_at_lines(&errors),
+    block_on(async {
+        let recovered = match config {
+            None => recover(env.as_deref()).await,
+            Some(path) => {
+                let options = LoadOptions { environment: env, allow_context, ..LoadOptions::default() };
+                match config::load(&path, &options) {
+                    Ok(config) => recover_by_config(&config, options).await,
+                    Err(errors) => return complain_at_lines(&errors),
+                }
             }
+        };
+        print(&said(&recovered));
+        match recovered.failed {
+            0 => Exit::Pass,
+            _ => Exit::Fail,
         }
-    };
-    // Nothing is left to do about a terminal that is gone.
-    let _ = write!(std::io::stdout(), "{}", said(&recovered));
-    match recovered.failed {
-        0 => Exit::Pass,
-        _ => Exit::Fail,
-    }
+    })
 }
 
 fn said(recovered: &Recovered) -> String {

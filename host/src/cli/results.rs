@@ -1,8 +1,12 @@
 //! `host results`: fetch what runs inside the cluster wrote.
 
-use std::{io::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
-use super::{Exit, job::Whose, run::complain};
+use super::{
+    Exit,
+    job::Whose,
+    speak::{complain, say},
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -15,12 +19,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: Arguments) -> Exit {
     let Arguments { whose, to } = arguments;
-    whose.with_job(async |job| {
-        // Nothing is left to do about a terminal that is gone.
-        let say = |line: &str| drop(writeln!(std::io::stdout(), "{line}"));
-        match job.fetch(&to, say).await {
-            Ok(_) => Exit::Pass,
-            Err(error) => complain(Exit::NotReady, &error.to_string()),
-        }
+    whose.with_job(async |job| match job.fetch(&to, say).await {
+        Ok(_) => Exit::Pass,
+        Err(error) => complain(Exit::NotReady, &error.to_string()),
     })
 }

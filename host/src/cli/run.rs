@@ -1,11 +1,12 @@
 //! `host run`: load, faults, verdict.
 
-use std::{
-    io::{IsTerminal as _, Write as _},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
-use super::Exit;
+use super::{
+    Exit,
+    runtime::block_on,
+    speak::{complain, complain_at_lines, print},
+};
 use crate::{
     config::{self, LoadOptions, RunConfig},
     run::{self, Cast, CastError, Options},
@@ -53,8 +54,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         }
         match run::conduct(config, cast, options).await {
             Ok(finished) => {
-                // Nothing is left to do about a terminal that is gone.
-                let _ = write!(std::io::stdout(), "{}", finished.verdict);
+                print(&finished.verdict);
                 match finished.incomplete {
                     Some(because) => complain(Exit::Internal, &because),
                     None => finished.outcome.into(),
@@ -91,12 +91,7 @@ impl Which {
             Err(errors) => return complain_at_lines(&errors),
         };
         let seed = self.seed.or(config.seed).unwrap_or_else(run::fresh_seed);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => return complain(Exit::Internal, &format!("no runtime: {error}")),
-        };
-        runtime.block_on(async {
+        block_on(async {
             match Cast::assemble(&config, seed).await {
                 Ok(cast) => go_on(config, cast).await,
                 Err(CastError::Config(errors)) => complain_at_lines(&errors),
@@ -105,20 +100,6 @@ impl Which {
             }
         })
     }
-}
-
-/// Prints one error.
-pub(crate) fn complain(exit: Exit, message: &str) -> Exit {
-    // Nothing is left to do about a terminal that is gone.
-    let _ = writeln!(std::io::stderr(), "error: {message}");
-    exit
-}
-
-pub(crate) fn complain_at_lines(errors: &config::ConfigErrors) -> Exit {
-    let mut stderr = std::io::stderr();
-    let colours = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let _ = write!(stderr, "{}", errors.render(colours));
-    Exit::Usage
 }
 
 #[cfg(test)]

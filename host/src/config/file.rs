@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 use super::{
     model::{ConnectionReuse, FeedOrder, HttpVersion},
     places::EnvironmentTable,
-    quantities::{DurationText, MomentText, NameText, PercentText, RampText, RateText, SizeText, ThinkText},
+    quantities::{
+        AfterText, DurationText, MomentText, NameText, PercentText, RampText, RateText, SizeText, ThinkText,
+    },
 };
 
 /// Most users that a phase may ask for: about ten times what one process can hold.
@@ -290,8 +292,11 @@ pub(super) struct SettleTable {
 pub(super) struct FaultTable {
     pub(super) name: NameText,
     pub(super) plugin: NameText,
-    /// The phase, and how long after its start.
-    pub(super) at: MomentText,
+    /// The phase, and how long after its start. Either this or `after`.
+    pub(super) at: Option<MomentText>,
+    /// Another fault, and how long after that one is over: reverted, and the target steady again. If it
+    /// never is, neither does this one strike.
+    pub(super) after: Option<AfterText>,
     /// Reverted after this time. Without it: once recovered, or when `recover-within` + 5s has passed.
     pub(super) duration: Option<DurationText>,
     /// The promise; 60s unless given.

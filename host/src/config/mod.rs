@@ -52,6 +52,7 @@ pub use schema::{Complaint, check_schema};
 pub use sources::{Sources, plugin_config_error};
 #[cfg(test)]
 pub(crate) use testing::feed_for_tests;
+pub use timetable::Moment;
 
 /// The JSON Schema of run configs, as `docs/run-config.schema.json` has it.
 pub fn json_schema() -> serde_json::Value {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Rows, Sources};
+use super::{Moment, Rows, Sources};
 use crate::environment::kubernetes::ClusterConfig;
 
 /// One run.
@@ -385,9 +385,7 @@ pub struct SettleConfig {
 pub struct FaultConfig {
     pub name: String,
     pub uses: PluginUse,
-    /// The phase, and how long after its start.
-    pub phase: String,
-    pub offset: Duration,
+    pub moment: Moment,
     /// Absent: reverted once recovered, or when `recover_within` + 5 s has passed.
     pub duration: Option<Duration>,
     pub recover_within: Duration,

@@ -120,6 +120,12 @@ quantity!(
     { "type": "string", "pattern": r"^[a-z][a-z0-9-]*(\+([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+)?$" }
 );
 quantity!(
+    /// `crash+30s`.
+    AfterText((String, Duration)) = units::after,
+    "assay-after",
+    { "type": "string", "pattern": r"^[a-z][a-z0-9-]*(\+([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+)?$" }
+);
+quantity!(
     /// A name that can stand in paths, flags and reports.
     NameText(String) = name,
     "assay-name",

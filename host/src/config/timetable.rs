@@ -3,7 +3,24 @@
 use std::time::Duration;
 
 use super::model::{FaultConfig, PhaseConfig, Ramp, RunConfig};
-use crate::observe::{PlannedFault, PlannedPhase, nanos};
+use crate::observe::{Nanos, PlannedFault, PlannedPhase, nanos};
+
+/// When a fault strikes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// So long after the start of a phase.
+    In { phase: String, offset: Duration },
+    /// So long after another fault is over: reverted, and the target steady again.
+    After { fault: String, offset: Duration },
+}
+
+impl Moment {
+    fn offset_mut(&mut self) -> &mut Duration {
+        match self {
+            Self::In { offset, .. } | Self::After { offset, .. } => offset,
+        }
+    }
+}
 
 impl RunConfig {
     /// The same run, `scale` times as short: ramps, phases and the moments of faults. Think time,
@@ -18,7 +35,8 @@ impl RunConfig {
             };
         }
         for fault in &mut self.faults {
-            fault.offset = shorter(fault.offset);
+            let offset = fault.moment.offset_mut();
+            *offset = shorter(*offset);
         }
         self.time_scale *= scale;
         self
@@ -47,23 +65,41 @@ impl RunConfig {
     /// The faults by the moment they strike, from the begin of the load.
     pub fn planned_faults(&self) -> Vec<PlannedFault> {
         let phases = self.planned_phases();
-        let strike = |fault: &FaultConfig| {
-            let phase = phases.iter().find(|phase| phase.name == fault.phase);
-            phase.map_or(0, |phase| phase.start).saturating_add(nanos(fault.offset))
-        };
         let mut faults: Vec<_> = self
             .faults
             .iter()
             .map(|fault| PlannedFault {
                 name: fault.name.clone(),
                 plugin: fault.uses.plugin.clone(),
-                at: strike(fault),
+                at: self.earliest(fault, &phases),
+                after: match &fault.moment {
+                    Moment::In { .. } => None,
+                    Moment::After { fault, .. } => Some(fault.clone()),
+                },
                 recover_within: Some(nanos(fault.recover_within)),
                 requirement: fault.requirement.clone(),
             })
             .collect();
         faults.sort_by_key(|fault| fault.at);
         faults
+    }
+
+    /// When a fault strikes at the earliest: one that waits for another cannot before that one has
+    /// struck, lasted, and left the target steady.
+    fn earliest(&self, fault: &FaultConfig, phases: &[PlannedPhase]) -> Nanos {
+        let (start, offset) = match &fault.moment {
+            Moment::In { phase, offset } => {
+                (phases.iter().find(|one| one.name == *phase).map_or(0, |phase| phase.start), offset)
+            }
+            Moment::After { fault, offset } => {
+                let over = self.faults.iter().find(|one| one.name == *fault).map_or(0, |first| {
+                    let least = first.duration.unwrap_or_default().saturating_add(self.steady.hold);
+                    self.earliest(first, phases).saturating_add(nanos(least))
+                });
+                (over, offset)
+            }
+        };
+        start.saturating_add(nanos(*offset))
     }
 
     /// How long the load is planned to last.

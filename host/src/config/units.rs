@@ -12,7 +12,8 @@ pub const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 /// JSON Schema formats of quantities, each with what a right value looks like. Plugins' schemas use
 /// them too, for the types that the SDK has.
-const FORMATS: [(&str, &str); 11] = [
+const FORMATS: [(&str, &str); 12] = [
+    ("assay-after", "a fault and a time after its end, such as \"crash+30s\""),
     ("assay-arrival-rate", "a rate such as \"100/s\""),
     ("assay-cpu", "an amount of processor such as 3, \"1.5\" or \"1500m\""),
     ("assay-duration", "a duration such as \"10m\", \"250ms\" or \"1h30m\""),
@@ -40,6 +41,7 @@ pub fn example(format: &str) -> Option<&'static str> {
 /// of their schemas.
 pub fn check(format: &str, text: &str) -> Result<(), String> {
     match format {
+        "assay-after" => after(text).map(drop),
         "assay-arrival-rate" => rate(text).map(drop),
         "assay-duration" => duration(text).map(drop),
         "assay-duration-range" => duration_range(text).map(drop),
@@ -173,12 +175,21 @@ pub fn duration_range(text: &str) -> Result<ThinkTime, String> {
 
 /// `peak+5m`, or `peak` for its start: a phase's name and how long after its start.
 pub fn moment(text: &str) -> Result<(String, Duration), String> {
-    let (phase, offset) = match text.split_once('+') {
-        Some((phase, offset)) => (phase, duration(offset)?),
+    named_and_offset(text, "phase")
+}
+
+/// `crash+30s`, or `crash` for its end: a fault's name and how long after it is over.
+pub fn after(text: &str) -> Result<(String, Duration), String> {
+    named_and_offset(text, "fault")
+}
+
+fn named_and_offset(text: &str, kind: &str) -> Result<(String, Duration), String> {
+    let (of, offset) = match text.split_once('+') {
+        Some((of, offset)) => (of, duration(offset)?),
         None => (text, Duration::ZERO),
     };
-    name(phase).map_err(|_| format!("`{phase}` cannot be the name of a phase"))?;
-    Ok((phase.to_owned(), offset))
+    name(of).map_err(|_| format!("`{of}` cannot be the name of a {kind}"))?;
+    Ok((of.to_owned(), offset))
 }
 
 /// 1 to 64 of a-z, 0-9 and `-`, a letter first, no `-` at the end.
@@ -283,6 +294,8 @@ mod tests {
         assert_eq!(moment("peak+5m"), Ok(("peak".to_owned(), Duration::from_mins(5))));
         assert_eq!(moment("peak"), Ok(("peak".to_owned(), Duration::ZERO)));
         assert!(moment("Peak+5m").is_err());
+        assert_eq!(after("crash+30s"), Ok(("crash".to_owned(), Duration::from_secs(30))));
+        assert_eq!(after("crash#1"), Err("`crash#1` cannot be the name of a fault".to_owned()));
     }
 
     #[test]

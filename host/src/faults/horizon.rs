@@ -34,6 +34,7 @@ mod tests {
             name: "kill".into(),
             plugin: "kill".into(),
             at: nanos(Duration::from_secs(60)),
+            after: None,
             recover_within: Some(nanos(Duration::from_secs(30))),
             requirement: None,
         };

@@ -11,6 +11,7 @@ mod recovery;
 mod steady;
 mod strike;
 mod timeline;
+mod turn;
 
 pub use guard::Guard;
 pub use horizon::beyond_load;
@@ -18,4 +19,5 @@ pub use journal::{Journal, JournalError, Pending, Undo, pending_in};
 pub use recovery::{CALM, CALM_SUCCESSES, outage, outages};
 pub use steady::{Steady, check as check_steady, wait as wait_steady, wait_probed};
 pub use strike::{Armed, Armory, StrikeError};
-pub use timeline::{Planned, Timeline};
+pub use timeline::Timeline;
+pub use turn::Planned;

@@ -5,7 +5,8 @@
 //! strike and after each revert the steady state is checked, and once it has not returned, later
 //! faults are skipped, because what they would show could not be told from what was left behind.
 //!
-//! Faults that may overlap wait for their moment alone, beside those.
+//! Faults that may overlap wait for their moment alone, beside those. A fault that waits for another one
+//! is skipped where that one never is over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +17,7 @@ use super::{
     Guard, outages,
     steady::{self, Steady},
     strike::{Armed, Watched, give_up_after},
+    turn::{Planned, Turns},
 };
 use crate::{
     config::{FaultConfig, SteadyConfig},
@@ -24,17 +26,6 @@ use crate::{
 
 /// How long the steady state may take to come back after a revert.
 const STEADY_AT_MOST: Duration = Duration::from_secs(60);
-
-/// Why a fault did not strike whose moment never came.
-const LOAD_ENDED: &str = "the load ended before its moment";
-
-/// A fault and its moment.
-pub struct Planned {
-    pub config: FaultConfig,
-    /// After the load's start.
-    pub at: Nanos,
-    pub armed: Armed,
-}
 
 /// What the timeline needs to know of the run.
 pub struct Timeline {
@@ -52,63 +43,53 @@ impl Timeline {
     /// Lets all faults strike, each at its moment, and reverts them. Answers whether everything that
     /// they changed was put back.
     pub async fn run(self, faults: Vec<Planned>) -> bool {
+        let turns = Turns::new(self.stream.clock(), self.load_started, self.stop.clone());
         let (beside, in_turn): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| fault.config.overlap);
-        let beside = join_all(beside.into_iter().map(|fault| self.beside(fault)));
-        let (in_turn, beside) = join(self.in_turn(in_turn), beside).await;
+        let beside = join_all(beside.into_iter().map(|fault| self.beside(fault, &turns)));
+        let (in_turn, beside) = join(self.in_turn(in_turn, &turns), beside).await;
         in_turn && beside.into_iter().all(|restored| restored)
     }
 
     /// One fault whatever the others do.
-    async fn beside(&self, mut fault: Planned) -> bool {
-        self.moment(fault.at).await;
-        if self.stop.is_cancelled() {
-            fault.armed.tell(FaultChange::Skipped { because: LOAD_ENDED.to_owned() });
-            return true;
+    async fn beside(&self, fault: Planned, turns: &Turns) -> bool {
+        match turns.next(&mut vec![fault]).await {
+            Some((mut fault, Ok(()))) => self.one(&mut fault, turns).await.restored,
+            Some((fault, Err(because))) => {
+                skip(&fault, because, turns);
+                true
+            }
+            None => true,
         }
-        self.one(&mut fault).await.restored
     }
 
-    async fn in_turn(&self, mut faults: Vec<Planned>) -> bool {
-        faults.sort_by_key(|fault| fault.at);
+    async fn in_turn(&self, mut waiting: Vec<Planned>, turns: &Turns) -> bool {
+        waiting.sort_by_key(|fault| fault.at);
         let mut restored = true;
-        let mut unsteady: Option<String> = None;
-        for mut fault in faults {
-            self.moment(fault.at).await;
-            let skip = match &unsteady {
-                _ if self.stop.is_cancelled() => Some(LOAD_ENDED.to_owned()),
-                Some(because) => Some(because.clone()),
-                None => {
-                    let Steady { holds, because } =
-                        steady::check(&self.steady, &self.live, &self.stream, self.load_started);
-                    (!holds).then(|| format!("the target was not steady: {because}"))
+        let mut steady = Ok(());
+        while let Some((mut fault, may)) = turns.next(&mut waiting).await {
+            match may.and_then(|()| steady.clone()).and_then(|()| self.is_steady()) {
+                Err(because) => skip(&fault, because, turns),
+                Ok(()) => {
+                    let over = self.one(&mut fault, turns).await;
+                    restored &= over.restored;
+                    steady = over.steady;
                 }
-            };
-            if let Some(because) = skip {
-                fault.armed.tell(FaultChange::Skipped { because });
-                continue;
-            }
-            let over = self.one(&mut fault).await;
-            restored &= over.restored;
-            if !over.steady {
-                unsteady =
-                    Some(format!("the steady state did not return after fault '{}'", fault.config.name));
             }
         }
         restored
     }
 
-    /// Waits for the moment of a fault, or the end of the load.
-    async fn moment(&self, at: Nanos) {
-        let moment = self.stream.clock().instant(self.load_started.saturating_add(at));
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {}
-            () = tokio::time::sleep_until(moment.into()) => {}
+    fn is_steady(&self) -> Result<(), String> {
+        let Steady { holds, because } =
+            steady::check(&self.steady, &self.live, &self.stream, self.load_started);
+        match holds {
+            true => Ok(()),
+            false => Err(format!("the target was not steady: {because}")),
         }
     }
 
     /// One fault from aim to revert.
-    async fn one(&self, fault: &mut Planned) -> Over {
+    async fn one(&self, fault: &mut Planned, turns: &Turns) -> Over {
         let Planned { config, armed, .. } = fault;
         if let Some(guard) = &self.guard {
             let now = self.stream.clock().now();
@@ -119,8 +100,8 @@ impl Timeline {
             Err(error) => {
                 // Something may have been changed before it failed.
                 let restored = armed.revert().await;
-                armed.tell(FaultChange::Skipped { because: error.to_string() });
-                return Over { restored, steady: true };
+                skip(fault, error.to_string(), turns);
+                return Over { restored, steady: Ok(()) };
             }
         };
         let mut watched = Watched::default();
@@ -146,7 +127,14 @@ impl Timeline {
         }
         let (users, probe) = self.seen(struck);
         armed.tell(FaultChange::Seen { users, probe });
-        Over { restored, steady: steady.is_some() }
+        let name = &config.name;
+        let lasting = || format!("the steady state did not return after fault '{name}'");
+        let over = match restored {
+            true => steady.ok_or_else(lasting),
+            false => Err(format!("fault '{name}' was not put back")),
+        };
+        turns.ended(name, over);
+        Over { restored, steady: steady.map(drop).ok_or_else(lasting) }
     }
 
     /// Watches until the fault is over: at the end of its duration, or without one once it has
@@ -195,5 +183,12 @@ impl Timeline {
 /// How one fault left things.
 struct Over {
     restored: bool,
-    steady: bool,
+    /// Or why whatever follows could not be told from what was left behind.
+    steady: Result<(), String>,
+}
+
+/// A fault does not strike, and neither does whoever waits for it.
+fn skip(fault: &Planned, because: String, turns: &Turns) {
+    fault.armed.tell(FaultChange::Skipped { because });
+    turns.ended(&fault.config.name, Err(format!("fault '{}' did not strike", fault.config.name)));
 }

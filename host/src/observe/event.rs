@@ -3,12 +3,19 @@
 //! [`Fact`] is the vocabulary that all rooms share; its serialised form is what `events.jsonl` holds,
 //! one event a line. New facts and new fields may be added; meanings do not change.
 
-use std::{collections::BTreeMap, fmt};
+mod fault;
+mod instance;
+mod verdict;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Endpoint, Interval, Nanos};
+pub use fault::*;
+pub use instance::*;
+pub use verdict::*;
 
 /// A fact and when it became true.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -178,8 +185,11 @@ pub struct PlannedPhase {
 pub struct PlannedFault {
     pub name: String,
     pub plugin: String,
-    /// Nanoseconds after load began.
+    /// Nanoseconds after load began; the earliest, where it waits for another fault.
     pub at: Nanos,
+    /// The fault that has to be over before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     pub recover_within: Option<Nanos>,
     pub requirement: Option<String>,
 }
@@ -235,164 +245,6 @@ pub enum PluginFailureKind {
     TooMuchData,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct InstanceChange {
-    pub instance: String,
-    pub workload: String,
-    pub node: String,
-    pub change: InstanceEvent,
-    /// Exit status, reason, who did it.
-    pub detail: String,
-}
-
-/// In one line, for people.
-impl fmt::Display for InstanceChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let change = match self.change {
-            InstanceEvent::Started => "started",
-            InstanceEvent::Ready => "ready",
-            InstanceEvent::NotReady => "not ready",
-            InstanceEvent::Exited => "ended",
-            InstanceEvent::OomKilled => "killed for want of memory",
-            InstanceEvent::Held => "held",
-            InstanceEvent::Released => "released",
-            InstanceEvent::Frozen => "frozen",
-            InstanceEvent::Resumed => "goes on",
-            InstanceEvent::Rescheduled => "rescheduled",
-            InstanceEvent::Evicted => "evicted",
-            InstanceEvent::Relabelled => "relabelled",
-        };
-        write!(f, "{} on {}: {change}", self.instance, self.node)?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, ", {}", self.detail) }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum InstanceEvent {
-    Started,
-    Ready,
-    NotReady,
-    Exited,
-    OomKilled,
-    Held,
-    Released,
-    Frozen,
-    Resumed,
-    Rescheduled,
-    Evicted,
-    /// Its labels changed.
-    Relabelled,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct UsageReading {
-    /// An instance's name, or a bounded group's as `(group) NAME`.
-    pub subject: String,
-    /// Thousandths of a processor, mean since the reading before.
-    pub cpu: u64,
-    /// Working set in bytes.
-    pub memory: u64,
-    pub cpu_limit: Option<u64>,
-    pub memory_limit: Option<u64>,
-    /// Share of scheduling periods held back since the reading before.
-    pub throttled: Option<f64>,
-    /// Kills for want of memory since the start.
-    pub oom_kills: u32,
-}
-
-/// The life of a fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
-pub enum FaultChange {
-    /// It will not strike, or could not.
-    Skipped {
-        because: String,
-    },
-    Aimed {
-        victims: Vec<Victim>,
-    },
-    Injected {
-        means: String,
-    },
-    Effect {
-        bite: Bite,
-        probed: String,
-    },
-    Step {
-        name: String,
-        at: When,
-        detail: String,
-    },
-    /// All steps that the fault waits for are there.
-    Complete,
-    /// When watching ended its plugin could not be asked whether it recovered.
-    Blind {
-        because: String,
-    },
-    /// As users saw it, settled: `(all)` first, then by group.
-    Seen {
-        users: Vec<OutageSeen>,
-        probe: Option<OutageSeen>,
-    },
-    Reverted,
-    RevertFailed {
-        because: String,
-    },
-    /// First steady check passed after the revert.
-    SteadyAgain,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Victim {
-    pub name: String,
-    pub role: String,
-    pub because: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bite {
-    Proven,
-    NotYet,
-    Absent,
-}
-
-/// Whose clock says when.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum When {
-    Observed(Nanos),
-    Reported(String),
-}
-
-/// How long until requests came back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outage {
-    /// No request failed: not the same as 0 s.
-    NotSeen,
-    Ended(Nanos),
-    /// Still on when watching ended: at least this long.
-    NotEnded(Nanos),
-    /// Too few samples to tell.
-    Unknown,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct OutageSeen {
-    /// Task group, or `(all)`.
-    pub group: String,
-    pub outage: Outage,
-    /// The largest gap between samples.
-    pub resolution: Nanos,
-    pub failures: u64,
-}
-
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Audit {
@@ -408,61 +260,6 @@ pub struct Audit {
     pub phantom: u64,
     pub duplicated: u64,
     pub failure: Option<String>,
-}
-
-/// A figure with its unit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Measure {
-    Ratio(f64),
-    Duration(Nanos),
-    Count(u64),
-    Rate(f64),
-    Millicores(u64),
-    Bytes(u64),
-    Text(String),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Relation {
-    AtMost,
-    AtLeast,
-    Exactly,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Bound {
-    pub relation: Relation,
-    pub measure: Measure,
-}
-
-/// How a promise turned out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    Kept,
-    Broken,
-    Inconclusive,
-    /// The shortened run could not hold what it needs; left out of the verdict.
-    Void,
-}
-
-/// A promise, judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Verdict {
-    /// The assertion's name in the run config.
-    pub assertion: String,
-    pub subject: String,
-    pub outcome: Outcome,
-    pub measured: Option<Measure>,
-    pub promised: Option<Bound>,
-    pub because: String,
-    /// What it would have needed, and what there was.
-    pub shortage: Option<(Measure, Measure)>,
-    pub requirement: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

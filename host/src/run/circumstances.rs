@@ -18,7 +18,7 @@ pub(super) fn circumstances(known: &Observations, planned: &[PlannedFault], load
             Some(format!("the effect of fault '{}' was not proven: {}", fault.name, fault.probed))
         }
     });
-    let unseen = beyond_load(planned, load)
+    let unseen = beyond_load(&as_struck(known, planned), load)
         .into_iter()
         .map(|(name, because)| format!("the recovery of fault '{name}' cannot be judged: {because}"));
     let generator = known.generator();
@@ -31,6 +31,18 @@ pub(super) fn circumstances(known: &Observations, planned: &[PlannedFault], load
         unproven_faults: unproven.chain(unseen).collect(),
         generator: generator.bottleneck.then_some(generator.because),
     }
+}
+
+/// The plan, with the moments of the faults that waited for others as they came.
+fn as_struck(known: &Observations, planned: &[PlannedFault]) -> Vec<PlannedFault> {
+    let load_started = known.phases().first().map_or(0, |phase| phase.start);
+    let struck = known.faults();
+    let mut planned = planned.to_vec();
+    for fault in planned.iter_mut().filter(|fault| fault.after.is_some()) {
+        let seen = struck.iter().find(|seen| seen.name == fault.name).and_then(|seen| seen.struck);
+        fault.at = seen.map_or(fault.at, |struck| struck.saturating_sub(load_started));
+    }
+    planned
 }
 
 #[cfg(test)]
@@ -48,8 +60,21 @@ mod tests {
             Load, LoadBehavior, LoadOptions, Shortage,
             persona::{CallError, Persona, PersonaFactory, Plan, Seat, Task},
         },
-        observe::{Clock, Live, Outcome, RunOutcome, Stream, Verdict},
+        observe::{Clock, Live, Outcome, RunOutcome, Stream, Verdict, fixtures},
     };
+
+    #[test]
+    fn a_fault_that_waited_is_judged_from_when_it_struck() {
+        let known = fixtures::observations();
+        let mut planned = fixtures::info().faults;
+        assert_eq!(as_struck(&known, &planned), planned);
+        let seen = known.faults().into_iter().find(|seen| seen.name == planned[0].name).expect("it is known");
+        let start = known.phases()[0].start;
+        (planned[0].after, planned[0].at) = (Some("another".to_owned()), 0);
+        assert_eq!(as_struck(&known, &planned)[0].at, seen.struck.expect("it struck") - start);
+        (planned[0].name, planned[0].at) = ("never".to_owned(), 7);
+        assert_eq!(as_struck(&known, &planned)[0].at, 7, "the earliest, of one that did not");
+    }
 
     /// A user that keeps its thread from everything else for so long in each task.
     #[derive(Clone)]

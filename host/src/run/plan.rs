@@ -6,10 +6,10 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use super::{Cast, Place, cast::Part, conduct::PROFILE};
 use crate::{
     capability::{FaultPlugin, FaultPorts, ports},
-    config::RunConfig,
+    config::{Moment, RunConfig},
     environment::Inverse,
     faults::beyond_load,
-    observe::{Clock, Fact, Nanos, Severity, Stream, figures},
+    observe::{Clock, Fact, Nanos, Severity, Stream, figures, nanos},
 };
 
 use assay_bindings::imports::types;
@@ -49,8 +49,10 @@ pub struct PhasePlan {
 pub struct FaultPlan {
     pub name: String,
     pub plugin: String,
-    /// After the load's start; absent for a profile.
+    /// After the load's start; absent for a profile. The earliest, where it waits for another fault.
     pub at: Option<Nanos>,
+    /// Whom it waits for, and how long after that one is over it strikes.
+    pub after: Option<(String, Duration)>,
     pub recover_within: Option<Duration>,
     /// As things are now: chosen anew when it strikes.
     pub victims: Vec<String>,
@@ -87,6 +89,10 @@ pub(crate) async fn plan(config: &RunConfig, cast: &Cast, place: &Place) -> Plan
     for part in &cast.faults {
         let mut fault = preview(cast, part, &part.config.name, place).await;
         fault.at = moments.iter().find(|one| one.name == fault.name).map(|one| one.at);
+        fault.after = match &part.config.moment {
+            Moment::In { .. } => None,
+            Moment::After { fault, offset } => Some((fault.clone(), *offset)),
+        };
         fault.recover_within = Some(part.config.recover_within);
         let beyond = unseen.iter().filter(|(name, _)| *name == fault.name);
         fault
@@ -106,6 +112,7 @@ async fn preview<C>(cast: &Cast, part: &Part<FaultPlugin, C>, name: &str, place:
         name: name.to_owned(),
         plugin: part.plugin.plugin().name.clone(),
         at: None,
+        after: None,
         recover_within: None,
         victims: Vec::new(),
         actions: Vec::new(),
@@ -216,10 +223,9 @@ impl Plan {
             text.push_str("\nfaults\n");
         }
         for fault in &self.faults {
-            let at = fault.at.map(show).unwrap_or_default();
             let within = fault.recover_within.map(|within| format!(", to recover within {within:?}"));
-            let _ =
-                writeln!(text, "  {at}  {} by {}{}", fault.name, fault.plugin, within.unwrap_or_default());
+            let within = within.unwrap_or_default();
+            let _ = writeln!(text, "  {}  {} by {}{within}", fault.moment(), fault.name, fault.plugin);
             fault.render(&mut text);
         }
         match self.blocked() {
@@ -233,6 +239,20 @@ impl Plan {
 }
 
 impl FaultPlan {
+    /// `1m30s`, or `2m10s at the earliest, 20s after crash is over:`.
+    fn moment(&self) -> String {
+        let at = self.at.map(show).unwrap_or_default();
+        match &self.after {
+            None => at,
+            Some((fault, offset)) if offset.is_zero() => {
+                format!("{at} at the earliest, once {fault} is over:")
+            }
+            Some((fault, offset)) => {
+                format!("{at} at the earliest, {} after {fault} is over:", show(nanos(*offset)))
+            }
+        }
+    }
+
     fn render(&self, text: &mut String) {
         for (severity, message) in &self.findings {
             let severity = match severity {

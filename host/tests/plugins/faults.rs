@@ -1,5 +1,7 @@
 //! Faults against an environment of paper: grants, the journal, and what each export may do.
 
+mod timeline;
+
 use std::{
     collections::BTreeMap,
     io,
@@ -9,7 +11,7 @@ use std::{
 };
 
 use assay::{
-    capability::{FaultInstance, FaultPorts, ports},
+    capability::{FaultInstance, FaultPlugin, FaultPorts, ports},
     config::Grants,
     environment::{
         Direction, EnterNetwork, Environment, EnvironmentError, ExecOutput, Instance, InstanceState, Inverse,
@@ -21,6 +23,7 @@ use assay::{
 use assay_bindings::fault::exports::assay::plugin::fault::InjectError;
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::stage::{Memory, Stage, limits, source, worlds};
 
@@ -218,7 +221,11 @@ async fn armed(config: Value, grants: Grants, refuse_journal: bool) -> Struck {
 }
 
 async fn armed_in(config: Value, grants: Grants, refuse_journal: bool, memory: Arc<Memory>) -> Struck {
-    let plugin = worlds().fault(&source("plain-fault")).await.expect("the fixture loads");
+    // Loading compiles it, which no test has to do again.
+    static PLAIN: OnceCell<FaultPlugin> = OnceCell::const_new();
+    let plugin = PLAIN
+        .get_or_init(async || worlds().fault(&source("plain-fault")).await.expect("the fixture loads"))
+        .await;
     let stage = Stage::new(plugin.plugin(), limits(), grants);
     let paper = Arc::new(Paper { memory: memory.clone(), refuse_journal });
     let ports = FaultPorts {

@@ -7,7 +7,10 @@
 mod config;
 mod probe;
 
-use assay_sdk::cluster::{Instance, InstanceState};
+use std::time::Duration;
+
+use assay_sdk::cluster::Instance;
+use assay_sdk::fault::Bite;
 use assay_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +18,7 @@ use crate::config::{Config, Direction, Members};
 use crate::probe::Path;
 
 /// How long the probe may still get through before the strike counts as without effect.
-const BITES_WITHIN: u64 = 15_000_000_000;
+const BITES_WITHIN: Duration = Duration::from_secs(15);
 
 /// What was aimed at.
 #[derive(Clone, Deserialize, Serialize)]
@@ -27,8 +30,7 @@ struct Memo {
 
 struct NetworkPartition {
     config: Config,
-    /// What was struck, and when.
-    struck: Option<(Memo, u64)>,
+    struck: Struck<Memo>,
     steps: Steps,
 }
 
@@ -42,7 +44,7 @@ impl Fault for NetworkPartition {
     }
 
     fn new(config: Config) -> Self {
-        NetworkPartition { config, struck: None, steps: Steps::new() }
+        NetworkPartition { config, struck: Struck::nothing(), steps: Steps::new() }
     }
 
     fn preview(&mut self) -> Result<Forecast> {
@@ -100,22 +102,23 @@ impl Fault for NetworkPartition {
         }
         let means = format!("cut off from {} {}", self.config.cut_from(), self.config.direction.words());
         self.steps = Steps::new();
-        self.struck = Some((memo, at));
+        self.struck = Struck::at(at, memo);
         Ok(Injected::new(at, means))
     }
 
     fn effect(&mut self) -> Result<Impact> {
-        let (Memo { probe, .. }, at) = self.struck()?;
+        let Memo { probe, .. } = self.struck.what()?;
         if !probe.is_open()? {
             let probed = format!("{} reached {} before, and does not now", probe.from, probe.words());
             self.steps.observe("separated", clock::now(), &probed);
             return Ok(Impact::proven(probed));
         }
         let probed = format!("{} still reaches {}", probe.from, probe.words());
-        Ok(match clock::now().saturating_sub(at) < BITES_WITHIN {
-            true => Impact::not_yet(probed),
-            false => Impact::absent(format!("{probed}: is the policy enforced here?")),
-        })
+        let mut impact = self.struck.unseen(BITES_WITHIN, probed);
+        if impact.bite == Bite::Absent {
+            impact.probed.push_str(": is the policy enforced here?");
+        }
+        Ok(impact)
     }
 
     /// What a partition breaks, others recover from or do not; it has nothing to wait for itself.
@@ -137,16 +140,12 @@ impl NetworkPartition {
             Direction::Both | Direction::Egress => Path::between(member, other, self.config.probe.port),
         }
     }
-
-    fn struck(&self) -> Result<(Memo, u64)> {
-        self.struck.clone().ok_or_else(|| Failure::other("nothing was struck yet"))
-    }
 }
 
 /// What runs, sorted by name, so that the same seed draws the same ones.
 fn running(selector: &str) -> Result<Vec<Instance>> {
     let mut running = cluster::instances(selector)?;
-    running.retain(|each| matches!(each.state, InstanceState::Running | InstanceState::Ready));
+    running.retain(Instance::runs);
     running.sort_by(|one, other| one.name.cmp(&other.name));
     match running.is_empty() {
         true => Err(Failure::NotFound(format!("none of {selector} runs"))),

@@ -2,7 +2,7 @@
 //! carries are evicted, within disruption budgets. Over when as much is ready on the other nodes as was
 //! ready before. The node takes instances again when the fault is reverted.
 
-use assay_sdk::cluster::{Instance, InstanceState};
+use assay_sdk::cluster::{Carrier, Vacancy};
 use assay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,16 +28,14 @@ fn patience() -> Period {
 /// What was aimed at.
 #[derive(Clone, Deserialize, Serialize)]
 struct Memo {
-    node: String,
-    /// Uids of the selected instances that it carried.
+    /// Uids of the selected instances that the node carried.
     carried: Vec<String>,
-    /// How many selected instances were ready, on all nodes.
-    ready: usize,
+    vacancy: Vacancy,
 }
 
 struct NodeDrain {
     config: Config,
-    struck: Option<Memo>,
+    struck: Struck<Memo>,
     steps: Steps,
 }
 
@@ -47,12 +45,12 @@ impl Fault for NodeDrain {
         &[("cluster", "lists instances and nodes, and drains one of them")];
 
     fn new(config: Config) -> Self {
-        NodeDrain { config, struck: None, steps: Steps::new() }
+        NodeDrain { config, struck: Struck::nothing(), steps: Steps::new() }
     }
 
     fn preview(&mut self) -> Result<Forecast> {
-        let carriers = self.carriers()?;
-        let candidates = carriers.iter().map(|(node, here)| candidate(node, here));
+        let carriers = cluster::carriers(&self.config.selector, self.config.node.as_deref())?;
+        let candidates = carriers.iter().map(Carrier::victim);
         let which = self.config.node.as_deref().unwrap_or("one of them, drawn by the seed");
         let mut findings = Vec::new();
         if cluster::nodes()?.iter().filter(|node| node.ready && node.schedulable).count() < 2 {
@@ -62,77 +60,60 @@ impl Fault for NodeDrain {
     }
 
     fn aim(&mut self) -> Result<Strike> {
-        let mut carriers = self.carriers()?;
-        let (node, here) = carriers.swap_remove(random::index(carriers.len()));
-        let all = cluster::instances(&self.config.selector)?;
-        let ready = all.iter().filter(|instance| instance.state == InstanceState::Ready).count();
-        let victim = candidate(&node, &here);
-        let carried = here.into_iter().map(|instance| instance.uid).collect();
-        Strike::on([victim]).remember(&Memo { node: node.name, carried, ready })
+        let carrier = Carrier::draw(&self.config.selector, self.config.node.as_deref())?;
+        let vacancy = Vacancy::of(&carrier.node, &self.config.selector)?;
+        let victim = carrier.victim();
+        let carried = carrier.carried.into_iter().map(|instance| instance.uid).collect();
+        Strike::on([victim]).remember(&Memo { carried, vacancy })
     }
 
     fn inject(&mut self, strike: &Strike) -> Result<Injected, InjectError> {
         let memo: Memo = strike.recall()?;
-        let now = cluster::instances(&self.config.selector)?;
-        if !now.iter().any(|each| each.node == memo.node && memo.carried.contains(&each.uid)) {
-            return Err(InjectError::Stale(format!("{} carries none of them any more", memo.node)));
+        let node = &memo.vacancy.node;
+        if self.left(&memo)?.is_empty() {
+            return Err(InjectError::Stale(format!("{node} carries none of them any more")));
         }
         self.steps = Steps::new();
         let at = clock::now();
-        cluster::drain(&memo.node, self.config.timeout.duration())?;
-        let means = format!("{} cordoned and what it carried evicted", memo.node);
-        self.struck = Some(memo);
+        cluster::drain(node, self.config.timeout.duration())?;
+        let means = format!("{node} cordoned and what it carried evicted");
+        self.struck = Struck::at(at, memo);
         Ok(Injected::new(at, means))
     }
 
     fn effect(&mut self) -> Result<Impact> {
-        let memo = self.struck()?;
-        let open = cluster::nodes()?.iter().any(|node| node.name == memo.node && node.schedulable);
+        let memo = self.struck.what()?;
+        let node = &memo.vacancy.node;
+        let open = cluster::nodes()?.iter().any(|each| each.name == *node && each.schedulable);
         let left = self.left(&memo)?;
         Ok(match (open, left.is_empty()) {
-            (true, _) => Impact::absent(format!("{} takes new instances", memo.node)),
+            (true, _) => Impact::absent(format!("{node} takes new instances")),
             (false, true) => {
-                Impact::proven(format!("{} takes no new instances, and the old ones are gone", memo.node))
+                Impact::proven(format!("{node} takes no new instances, and the old ones are gone"))
             }
-            (false, false) => Impact::not_yet(format!("{} still carries {}", memo.node, left.join(", "))),
+            (false, false) => Impact::not_yet(format!("{node} still carries {}", left.join(", "))),
         })
     }
 
     fn recovered(&mut self) -> Result<Recovery> {
-        let memo = self.struck()?;
+        let memo = self.struck.what()?;
         if self.left(&memo)?.is_empty() {
-            self.steps.observe("evicted", clock::now(), format!("{} carries none of them", memo.node));
+            let detail = format!("{} carries none of them", memo.vacancy.node);
+            self.steps.observe("evicted", clock::now(), detail);
         }
-        let elsewhere = |each: &&Instance| each.state == InstanceState::Ready && each.node != memo.node;
-        let ready = cluster::instances(&self.config.selector)?.iter().filter(elsewhere).count();
-        if ready >= memo.ready {
-            let detail = format!("{ready} are ready on other nodes, {} on all before", memo.ready);
+        if let Some(detail) = memo.vacancy.filled(&self.config.selector)? {
             self.steps.observe("ready", clock::now(), detail);
         }
         Ok(self.steps.recovery(self.steps.has("evicted") && self.steps.has("ready")))
     }
 }
 
-fn candidate(node: &cluster::Node, here: &[Instance]) -> Victim {
-    let names: Vec<_> = here.iter().map(|instance| instance.name.as_str()).collect();
-    Victim::new(&node.name, "node", format!("carries {}", names.join(", ")))
-}
-
 impl NodeDrain {
-    /// The nodes that may be struck, at least one.
-    fn carriers(&self) -> Result<Vec<(cluster::Node, Vec<Instance>)>> {
-        cluster::carriers(&self.config.selector, self.config.node.as_deref())
-    }
-
     /// What the node carried and still does.
     fn left(&self, memo: &Memo) -> Result<Vec<String>> {
         let mut now = cluster::instances(&self.config.selector)?;
-        now.retain(|each| each.node == memo.node && memo.carried.contains(&each.uid));
+        now.retain(|each| each.node == memo.vacancy.node && memo.carried.contains(&each.uid));
         Ok(now.into_iter().map(|instance| instance.name).collect())
-    }
-
-    fn struck(&self) -> Result<Memo> {
-        self.struck.clone().ok_or_else(|| Failure::other("nothing was struck yet"))
     }
 }
 

@@ -4,14 +4,16 @@
 //! What cannot move, because its data are on the node, never is ready elsewhere: the selector is of
 //! what has to be.
 
-use assay_sdk::cluster::{Instance, InstanceState};
+use std::time::Duration;
+
+use assay_sdk::cluster::{Carrier, Vacancy};
 use assay_sdk::prelude::*;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// How long the node may still count as ready before the strike counts as without effect. Kubernetes
 /// gives a node 40 s by default until it believes it gone.
-const BITES_WITHIN: u64 = 60_000_000_000;
+const BITES_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -23,18 +25,9 @@ struct Config {
     node: Option<String>,
 }
 
-/// What was aimed at.
-#[derive(Clone, Deserialize, Serialize)]
-struct Memo {
-    node: String,
-    /// How many selected instances were ready, on all nodes.
-    ready: usize,
-}
-
 struct NodeFailure {
     config: Config,
-    /// What was struck, and when.
-    struck: Option<(Memo, u64)>,
+    struck: Struck<Vacancy>,
     steps: Steps,
 }
 
@@ -44,12 +37,12 @@ impl Fault for NodeFailure {
         &[("cluster", "lists instances and nodes, and turns one of them off")];
 
     fn new(config: Config) -> Self {
-        NodeFailure { config, struck: None, steps: Steps::new() }
+        NodeFailure { config, struck: Struck::nothing(), steps: Steps::new() }
     }
 
     fn preview(&mut self) -> Result<Forecast> {
-        let carriers = self.carriers()?;
-        let candidates = carriers.iter().map(|(node, here)| candidate(node, here));
+        let carriers = cluster::carriers(&self.config.selector, self.config.node.as_deref())?;
+        let candidates = carriers.iter().map(Carrier::victim);
         let which = self.config.node.as_deref().unwrap_or("one of them, drawn by the seed");
         let mut findings = Vec::new();
         if cluster::nodes()?.iter().filter(|node| node.ready).count() < 2 {
@@ -60,70 +53,44 @@ impl Fault for NodeFailure {
     }
 
     fn aim(&mut self) -> Result<Strike> {
-        let mut carriers = self.carriers()?;
-        let (node, here) = carriers.swap_remove(random::index(carriers.len()));
-        let all = cluster::instances(&self.config.selector)?;
-        let ready = all.iter().filter(|instance| instance.state == InstanceState::Ready).count();
-        let victim = candidate(&node, &here);
-        Strike::on([victim]).remember(&Memo { node: node.name, ready })
+        let carrier = Carrier::draw(&self.config.selector, self.config.node.as_deref())?;
+        Strike::on([carrier.victim()]).remember(&Vacancy::of(&carrier.node, &self.config.selector)?)
     }
 
     fn inject(&mut self, strike: &Strike) -> Result<Injected, InjectError> {
-        let memo: Memo = strike.recall()?;
-        if !cluster::nodes()?.iter().any(|node| node.name == memo.node && node.ready) {
-            return Err(InjectError::Stale(format!("{} is no longer a ready node", memo.node)));
+        let vacancy: Vacancy = strike.recall()?;
+        if is_down(&vacancy.node)? {
+            return Err(InjectError::Stale(format!("{} is no longer a ready node", vacancy.node)));
         }
         let at = clock::now();
-        let means = cluster::fail_node(&memo.node)?;
+        let means = cluster::fail_node(&vacancy.node)?;
         self.steps = Steps::new();
-        self.struck = Some((memo, at));
+        self.struck = Struck::at(at, vacancy);
         Ok(Injected::new(at, means))
     }
 
     fn effect(&mut self) -> Result<Impact> {
-        let (memo, at) = self.struck()?;
-        Ok(match self.is_down(&memo)? {
-            true => Impact::proven(format!("{} is not ready", memo.node)),
-            false if clock::now().saturating_sub(at) < BITES_WITHIN => {
-                Impact::not_yet(format!("{} is ready", memo.node))
-            }
-            false => Impact::absent(format!("{} is ready", memo.node)),
+        let Vacancy { node, .. } = self.struck.what()?;
+        Ok(match is_down(&node)? {
+            true => Impact::proven(format!("{node} is not ready")),
+            false => self.struck.unseen(BITES_WITHIN, format!("{node} is ready")),
         })
     }
 
     fn recovered(&mut self) -> Result<Recovery> {
-        let (memo, _) = self.struck()?;
-        if self.is_down(&memo)? {
-            self.steps.observe("detected", clock::now(), format!("{} is not ready", memo.node));
+        let vacancy = self.struck.what()?;
+        if is_down(&vacancy.node)? {
+            self.steps.observe("detected", clock::now(), format!("{} is not ready", vacancy.node));
         }
-        let elsewhere = |each: &&Instance| each.state == InstanceState::Ready && each.node != memo.node;
-        let ready = cluster::instances(&self.config.selector)?.iter().filter(elsewhere).count();
-        if ready >= memo.ready {
-            let detail = format!("{ready} are ready on other nodes, {} on all before", memo.ready);
+        if let Some(detail) = vacancy.filled(&self.config.selector)? {
             self.steps.observe("ready", clock::now(), detail);
         }
         Ok(self.steps.recovery(self.steps.has("detected") && self.steps.has("ready")))
     }
 }
 
-fn candidate(node: &cluster::Node, here: &[Instance]) -> Victim {
-    let names: Vec<_> = here.iter().map(|instance| instance.name.as_str()).collect();
-    Victim::new(&node.name, "node", format!("carries {}", names.join(", ")))
-}
-
-impl NodeFailure {
-    /// The nodes that may be struck, at least one.
-    fn carriers(&self) -> Result<Vec<(cluster::Node, Vec<Instance>)>> {
-        cluster::carriers(&self.config.selector, self.config.node.as_deref())
-    }
-
-    fn is_down(&self, memo: &Memo) -> Result<bool> {
-        Ok(!cluster::nodes()?.iter().any(|node| node.name == memo.node && node.ready))
-    }
-
-    fn struck(&self) -> Result<(Memo, u64)> {
-        self.struck.clone().ok_or_else(|| Failure::other("nothing was struck yet"))
-    }
+fn is_down(node: &str) -> Result<bool> {
+    Ok(!cluster::nodes()?.iter().any(|each| each.name == node && each.ready))
 }
 
 assay_sdk::export!(fault NodeFailure);

@@ -17,14 +17,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            End::Crash => "crash",
-            End::Graceful => "graceful",
-        }
-    }
-
-    pub(crate) fn manner(self) -> Manner {
+    pub(crate) fn how(self) -> Manner {
         match self {
             End::Crash => Manner::Crash,
             End::Graceful => Manner::Graceful,

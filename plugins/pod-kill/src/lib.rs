@@ -5,42 +5,28 @@
 
 mod config;
 
-use assay_sdk::cluster::{Instance, InstanceState};
+use std::time::Duration;
+
+use assay_sdk::cluster::{Identity, Instance};
 use assay_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
 /// How long the victims may still be as they were before the strike counts as without effect.
-const BITES_WITHIN: u64 = 10_000_000_000;
-
-/// An instance as it was when it was aimed at.
-#[derive(Clone, Deserialize, Serialize)]
-struct Target {
-    name: String,
-    uid: String,
-    restarts: u32,
-}
-
-impl Target {
-    /// Is this the very same one, never restarted?
-    fn is(&self, instance: &Instance) -> bool {
-        (&self.name, &self.uid, self.restarts) == (&instance.name, &instance.uid, instance.restarts)
-    }
-}
+const BITES_WITHIN: Duration = Duration::from_secs(10);
 
 /// What was aimed at.
 #[derive(Clone, Deserialize, Serialize)]
 struct Memo {
-    victims: Vec<Target>,
+    victims: Vec<Identity>,
     /// How many were ready in all.
     ready: usize,
 }
 
 struct PodKill {
     config: Config,
-    /// What was struck, and when.
-    struck: Option<(Memo, u64)>,
+    struck: Struck<Memo>,
     steps: Steps,
 }
 
@@ -61,7 +47,7 @@ impl Fault for PodKill {
     }
 
     fn new(config: Config) -> Self {
-        PodKill { config, struck: None, steps: Steps::new() }
+        PodKill { config, struck: Struck::nothing(), steps: Steps::new() }
     }
 
     fn preview(&mut self) -> Result<Forecast> {
@@ -70,7 +56,7 @@ impl Fault for PodKill {
             .iter()
             .map(|instance| Victim::new(&instance.name, "candidate", format!("ready on {}", instance.node)));
         let held = if self.config.hold { " and hold until the revert" } else { "" };
-        let (how_many, manner) = (self.config.how_many(), self.config.manner.name());
+        let (how_many, manner) = (self.config.how_many(), self.config.manner.how().name());
         let actions = vec![format!("{manner} {how_many} of {}{held}", self.config.selector)];
         let mut findings = Vec::new();
         if self.config.victims(ready.len()) > ready.len() {
@@ -96,12 +82,8 @@ impl Fault for PodKill {
         let drawn: Vec<_> = (0..wanted).map(|_| ready.swap_remove(random::index(ready.len()))).collect();
         let because = format!("drawn from the {before} that are ready");
         let victims = drawn.iter().map(|victim| Victim::new(&victim.name, "", &because));
-        let targets = drawn.iter().map(|victim| Target {
-            name: victim.name.clone(),
-            uid: victim.uid.clone(),
-            restarts: victim.restarts,
-        });
-        Strike::on(victims).remember(&Memo { victims: targets.collect(), ready: before })
+        let identities = drawn.iter().map(Identity::from).collect();
+        Strike::on(victims).remember(&Memo { victims: identities, ready: before })
     }
 
     fn inject(&mut self, strike: &Strike) -> Result<Injected, InjectError> {
@@ -111,37 +93,33 @@ impl Fault for PodKill {
         if let Some(gone) = memo.victims.iter().find(|victim| !now.iter().any(|each| victim.is(each))) {
             return Err(InjectError::Stale(format!("{} is no longer who it was", gone.name)));
         }
-        let end = if self.config.hold { cluster::terminate_and_hold } else { cluster::terminate };
         let at = clock::now();
         let mut means = Vec::new();
         for victim in &memo.victims {
-            let how = end(&victim.name, &victim.uid, self.config.manner.manner());
-            means.push(format!("{}: {}", victim.name, how.map_err(InjectError::Failed)?));
+            let how = victim.terminate(self.config.manner.how(), self.config.hold)?;
+            means.push(format!("{}: {how}", victim.name));
         }
         self.steps = Steps::new();
-        self.struck = Some((memo, at));
+        self.struck = Struck::at(at, memo);
         Ok(Injected::new(at, means.join("; ")))
     }
 
     fn effect(&mut self) -> Result<Impact> {
-        let (memo, at) = self.struck()?;
+        let memo = self.struck.what()?;
         let unharmed = memo.unharmed(&self.instances()?);
         if unharmed.is_empty() {
             return Ok(Impact::proven("no victim is as it was"));
         }
         let probed = format!("still ready, never restarted: {}", unharmed.join(", "));
-        match clock::now().saturating_sub(at) < BITES_WITHIN {
-            true => Ok(Impact::not_yet(probed)),
-            false => Ok(Impact::absent(probed)),
-        }
+        Ok(self.struck.unseen(BITES_WITHIN, probed))
     }
 
     fn recovered(&mut self) -> Result<Recovery> {
-        let (memo, _) = self.struck()?;
+        let memo = self.struck.what()?;
         let now = self.instances()?;
         if memo.unharmed(&now).is_empty() {
             self.steps.observe("gone", clock::now(), "no victim is as it was");
-            let ready = now.iter().filter(|instance| instance.state == InstanceState::Ready).count();
+            let ready = now.iter().filter(|instance| instance.is_ready()).count();
             if ready >= memo.ready {
                 self.steps.observe(
                     "ready",
@@ -157,8 +135,7 @@ impl Fault for PodKill {
 impl Memo {
     /// The victims that go on as if nothing had happened.
     fn unharmed(&self, now: &[Instance]) -> Vec<&str> {
-        let serves =
-            |victim: &&Target| now.iter().any(|each| victim.is(each) && each.state == InstanceState::Ready);
+        let serves = |victim: &&Identity| now.iter().any(|each| victim.is(each) && each.is_ready());
         self.victims.iter().filter(serves).map(|victim| victim.name.as_str()).collect()
     }
 }
@@ -171,16 +148,12 @@ impl PodKill {
     /// Sorted by name, so that the same seed draws the same ones.
     fn ready(&self) -> Result<Vec<Instance>> {
         let mut ready = self.instances()?;
-        ready.retain(|instance| instance.state == InstanceState::Ready);
+        ready.retain(Instance::is_ready);
         ready.sort_by(|one, other| one.name.cmp(&other.name));
         match ready.is_empty() {
             true => Err(Failure::NotFound(format!("none of {} is ready", self.config.selector))),
             false => Ok(ready),
         }
-    }
-
-    fn struck(&self) -> Result<(Memo, u64)> {
-        self.struck.clone().ok_or_else(|| Failure::other("nothing was struck yet"))
     }
 }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use assay_sdk::cluster::InstanceState;
 use assay_sdk::fake::{self, FakeHost};
 use assay_sdk::fault::Bite;
 

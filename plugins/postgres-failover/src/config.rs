@@ -1,29 +1,10 @@
 //! Which database, and how it ends.
 
+use assay_sdk::config::End;
 use assay_sdk::prelude::*;
 use assay_sdk::sql::Database;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// How the primary ends.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum End {
-    /// All its processes end at once.
-    #[default]
-    Crash,
-    /// All its processes stop and keep their connections: it hangs.
-    Freeze,
-}
-
-impl End {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            End::Crash => "crash",
-            End::Freeze => "freeze",
-        }
-    }
-}
+use serde::Deserialize;
 
 /// The way that clients take to the primary.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -49,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) database: String,
     #[serde(default = "port")]
     pub(crate) port: u16,
+    /// How the primary ends.
     #[serde(default)]
     pub(crate) manner: End,
     /// Keeps the victim from coming back before the revert.

@@ -8,32 +8,32 @@ mod config;
 mod patroni;
 mod roles;
 
-use assay_sdk::cluster::{InstanceState, Manner};
+use std::time::Duration;
+
+use assay_sdk::cluster::Identity;
+use assay_sdk::config::End;
 use assay_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, End};
+use crate::config::Config;
 use crate::patroni::Patroni;
 use crate::roles::{Role, ask, ask_all};
 
 /// How long the victim may still answer before the strike counts as without effect.
-const BITES_WITHIN: u64 = 10_000_000_000;
+const BITES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Who was aimed at.
 #[derive(Clone, Deserialize, Serialize)]
 struct Memo {
-    name: String,
-    uid: String,
+    primary: Identity,
     address: Option<String>,
-    restarts: u32,
     timeline: u64,
 }
 
 struct PostgresFailover {
     config: Config,
     patroni: Option<Patroni>,
-    /// Who was struck, and when.
-    struck: Option<(Memo, u64)>,
+    struck: Struck<Memo>,
     steps: Steps,
 }
 
@@ -47,14 +47,14 @@ impl Fault for PostgresFailover {
 
     fn new(config: Config) -> Self {
         let patroni = config.patroni_port.map(Patroni::new);
-        PostgresFailover { config, patroni, struck: None, steps: Steps::new() }
+        PostgresFailover { config, patroni, struck: Struck::nothing(), steps: Steps::new() }
     }
 
     fn preview(&mut self) -> Result<Forecast> {
         let (memo, victim) = self.primary()?;
-        let manner = self.config.manner.name();
+        let manner = self.config.manner.how().name();
         let held = if self.config.hold { " and hold it until the revert" } else { "" };
-        let actions = vec![format!("{manner} {}{held}", memo.name)];
+        let actions = vec![format!("{manner} {}{held}", memo.primary.name)];
         let mut findings = Vec::new();
         if cluster::instances(&self.config.selector)?.len() < 2 {
             findings.push(Finding::warning("there is no other instance to fail over to"));
@@ -72,71 +72,56 @@ impl Fault for PostgresFailover {
 
     fn inject(&mut self, strike: &Strike) -> Result<Injected, InjectError> {
         let memo: Memo = strike.recall()?;
-        let role = ask(&self.config.database(&memo.name));
-        if role != (Role::Primary { timeline: memo.timeline }) {
-            return Err(InjectError::Stale(format!("{} {}", memo.name, role.words())));
+        let Memo { primary, timeline, .. } = &memo;
+        let role = ask(&self.config.database(&primary.name));
+        if role != (Role::Primary { timeline: *timeline }) {
+            return Err(InjectError::Stale(format!("{} {}", primary.name, role.words())));
         }
-        let how = match self.config.manner {
-            End::Crash => Manner::Crash,
-            End::Freeze => Manner::Freeze,
-        };
-        let end = if self.config.hold { cluster::terminate_and_hold } else { cluster::terminate };
         let at = clock::now();
-        let means = end(&memo.name, &memo.uid, how).map_err(|failure| match failure {
-            Failure::Conflict(text) | Failure::NotFound(text) => InjectError::Stale(text),
-            other => InjectError::Failed(other),
-        })?;
+        let ended = primary.terminate(self.config.manner.how(), self.config.hold);
+        let means = ended.map_err(InjectError::at_victim)?;
         self.steps = Steps::new();
-        self.struck = Some((memo, at));
+        self.struck = Struck::at(at, memo);
         Ok(Injected::new(at, means))
     }
 
     fn effect(&mut self) -> Result<Impact> {
-        let (victim, at) = self.struck()?;
-        let now = self.find(&victim.name)?;
-        match now {
-            None => return Ok(Impact::proven(format!("{} is gone", victim.name))),
-            Some(now) if now.uid != victim.uid || now.restarts != victim.restarts => {
-                return Ok(Impact::proven(format!("{} was started anew since", victim.name)));
-            }
-            Some(_) => {}
+        let Memo { primary: victim, .. } = self.struck.what()?;
+        if let Some(fate) = victim.fate(&cluster::instances(&self.config.selector)?) {
+            return Ok(Impact::proven(fate));
         }
         Ok(match ask(&self.config.database(&victim.name)) {
             // An answer that is an error is an answer.
             Role::Unknown { because } if because.is_silence() || matches!(because, Failure::NotFound(_)) => {
                 Impact::proven(format!("{} does not answer: {because}", victim.name))
             }
-            role if clock::now().saturating_sub(at) < BITES_WITHIN => {
-                Impact::not_yet(format!("{} {}", victim.name, role.words()))
-            }
-            role => Impact::absent(format!("{} {}", victim.name, role.words())),
+            role => self.struck.unseen(BITES_WITHIN, format!("{} {}", victim.name, role.words())),
         })
     }
 
     fn recovered(&mut self) -> Result<Recovery> {
-        let (victim, _) = self.struck()?;
+        let Memo { primary: victim, address, timeline: before } = self.struck.what()?;
         let instances = cluster::instances(&self.config.selector)?;
         let (former, others): (Vec<_>, Vec<_>) = instances.into_iter().partition(|it| it.name == victim.name);
         if let Some(patroni) = &mut self.patroni
             && !self.steps.has("detected")
-            && let Some(detail) = patroni.noticed(&others, &victim.name, victim.address.as_deref())
+            && let Some(detail) = patroni.noticed(&others, &victim.name, address.as_deref())
         {
             self.steps.observe("detected", clock::now(), detail);
         }
         for (name, role) in ask_all(&self.config, &others) {
             if let Role::Primary { timeline } = role
-                && timeline > victim.timeline
+                && timeline > before
             {
-                let detail =
-                    format!("{name} accepts writes on timeline {timeline}, {} before", victim.timeline);
+                let detail = format!("{name} accepts writes on timeline {timeline}, {before} before");
                 self.steps.observe("promoted", clock::now(), detail);
             }
         }
         // One that is down or frozen would cost a whole timeout at every poll.
-        let back = former.iter().find(|it| it.state == InstanceState::Ready && !self.is_frozen());
+        let back = former.iter().find(|it| it.is_ready() && !self.is_frozen());
         if let Some(back) = back
             && let Role::Primary { timeline } = ask(&self.config.database(&back.name))
-            && (back.restarts != victim.restarts || back.uid != victim.uid)
+            && !victim.is(back)
         {
             let detail = format!("{} is the primary again, on timeline {timeline}", back.name);
             self.steps.observe("same-primary-returned", clock::now(), detail);
@@ -167,26 +152,12 @@ impl PostgresFailover {
                 self.config.selector
             )));
         };
-        let memo = Memo {
-            name: instance.name.clone(),
-            uid: instance.uid.clone(),
-            address: instance.address.clone(),
-            restarts: instance.restarts,
-            timeline,
-        };
+        let memo = Memo { primary: instance.into(), address: instance.address.clone(), timeline };
         Ok((memo, Victim::new(&instance.name, "primary", format!("asked by sql: {}", answers.join("; ")))))
-    }
-
-    fn struck(&self) -> Result<(Memo, u64)> {
-        self.struck.clone().ok_or_else(|| Failure::other("nothing was struck yet"))
     }
 
     fn is_frozen(&self) -> bool {
         self.config.manner == End::Freeze && self.config.hold
-    }
-
-    fn find(&self, name: &str) -> Result<Option<cluster::Instance>> {
-        Ok(cluster::instances(&self.config.selector)?.into_iter().find(|it| it.name == name))
     }
 
     /// Does every way that clients take lead to a primary?

@@ -1,6 +1,6 @@
 //! Who is the primary? Asked of each database itself.
 
-use assay_sdk::cluster::{Instance, InstanceState};
+use assay_sdk::cluster::Instance;
 use assay_sdk::prelude::*;
 use assay_sdk::sql::Database;
 
@@ -41,11 +41,9 @@ pub(crate) fn ask(database: &Database) -> Role {
 
 /// Asks every instance, by its name. One that cannot answer is not asked.
 pub(crate) fn ask_all(config: &Config, instances: &[Instance]) -> Vec<(String, Role)> {
-    let ask_one = |instance: &Instance| match instance.state {
-        InstanceState::Running | InstanceState::Ready => ask(&config.database(&instance.name)),
-        InstanceState::Pending | InstanceState::Terminating | InstanceState::Ended => {
-            Role::Unknown { because: Failure::Unreachable("it is not running".to_owned()) }
-        }
+    let ask_one = |instance: &Instance| match instance.runs() {
+        true => ask(&config.database(&instance.name)),
+        false => Role::Unknown { because: Failure::Unreachable("it is not running".to_owned()) },
     };
     instances.iter().map(|instance| (instance.name.clone(), ask_one(instance))).collect()
 }

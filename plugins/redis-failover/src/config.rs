@@ -1,37 +1,10 @@
 //! Which Redis, and how it ends.
 
-use assay_sdk::cluster::Manner;
+use assay_sdk::config::End;
 use assay_sdk::prelude::*;
 use assay_sdk::redis::Server;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// How the master ends.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum End {
-    /// All its processes end at once.
-    #[default]
-    Crash,
-    /// All its processes stop and keep their connections: it hangs.
-    Freeze,
-}
-
-impl End {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            End::Crash => "crash",
-            End::Freeze => "freeze",
-        }
-    }
-
-    pub(crate) fn manner(self) -> Manner {
-        match self {
-            End::Crash => Manner::Crash,
-            End::Freeze => Manner::Freeze,
-        }
-    }
-}
+use serde::Deserialize;
 
 /// Those who watch the master and replace it.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -59,6 +32,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) credentials: Option<String>,
     pub(crate) sentinel: Sentinel,
+    /// How the master ends.
     #[serde(default)]
     pub(crate) manner: End,
     /// Keeps the victim from coming back before the revert. A master that comes back before anybody

@@ -8,28 +8,21 @@ mod config;
 mod roles;
 mod sentinel;
 
-use assay_sdk::cluster::{Instance, InstanceState};
-use assay_sdk::prelude::*;
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-use crate::config::{Config, End};
+use assay_sdk::cluster::{Identity, Instance};
+use assay_sdk::config::End;
+use assay_sdk::prelude::*;
+
+use crate::config::Config;
 use crate::roles::{Role, ask, ask_all};
 
 /// How long the victim may still answer before the strike counts as without effect.
-const BITES_WITHIN: u64 = 10_000_000_000;
-
-/// Who was aimed at.
-#[derive(Clone, Deserialize, Serialize)]
-struct Memo {
-    name: String,
-    uid: String,
-    restarts: u32,
-}
+const BITES_WITHIN: Duration = Duration::from_secs(10);
 
 struct RedisFailover {
     config: Config,
-    /// Who was struck, and when.
-    struck: Option<(Memo, u64)>,
+    struck: Struck<Identity>,
     steps: Steps,
 }
 
@@ -41,12 +34,12 @@ impl Fault for RedisFailover {
     ];
 
     fn new(config: Config) -> Self {
-        RedisFailover { config, struck: None, steps: Steps::new() }
+        RedisFailover { config, struck: Struck::nothing(), steps: Steps::new() }
     }
 
     fn preview(&mut self) -> Result<Forecast> {
         let (instance, victim) = self.master()?;
-        let manner = self.config.manner.name();
+        let manner = self.config.manner.how().name();
         let held = if self.config.hold { " and hold it until the revert" } else { "" };
         let actions = vec![format!("{manner} {}{held}", instance.name)];
         let mut findings = Vec::new();
@@ -63,37 +56,28 @@ impl Fault for RedisFailover {
     }
 
     fn aim(&mut self) -> Result<Strike> {
-        let (Instance { name, uid, restarts, .. }, victim) = self.master()?;
-        Strike::on([victim]).remember(&Memo { name, uid, restarts })
+        let (instance, victim) = self.master()?;
+        Strike::on([victim]).remember(&Identity::from(&instance))
     }
 
     fn inject(&mut self, strike: &Strike) -> Result<Injected, InjectError> {
-        let memo: Memo = strike.recall()?;
-        let role = ask(&self.config, &memo.name);
+        let victim: Identity = strike.recall()?;
+        let role = ask(&self.config, &victim.name);
         if role != Role::Master {
-            return Err(InjectError::Stale(format!("{} {}", memo.name, role.words())));
+            return Err(InjectError::Stale(format!("{} {}", victim.name, role.words())));
         }
-        let end = if self.config.hold { cluster::terminate_and_hold } else { cluster::terminate };
         let at = clock::now();
-        let means =
-            end(&memo.name, &memo.uid, self.config.manner.manner()).map_err(|failure| match failure {
-                Failure::Conflict(text) | Failure::NotFound(text) => InjectError::Stale(text),
-                other => InjectError::Failed(other),
-            })?;
+        let ended = victim.terminate(self.config.manner.how(), self.config.hold);
+        let means = ended.map_err(InjectError::at_victim)?;
         self.steps = Steps::new();
-        self.struck = Some((memo, at));
+        self.struck = Struck::at(at, victim);
         Ok(Injected::new(at, means))
     }
 
     fn effect(&mut self) -> Result<Impact> {
-        let (victim, at) = self.struck()?;
-        let now = self.instances()?.into_iter().find(|each| each.name == victim.name);
-        match now {
-            None => return Ok(Impact::proven(format!("{} is gone", victim.name))),
-            Some(now) if now.uid != victim.uid || now.restarts != victim.restarts => {
-                return Ok(Impact::proven(format!("{} was started anew since", victim.name)));
-            }
-            Some(_) => {}
+        let victim = self.struck.what()?;
+        if let Some(fate) = victim.fate(&self.instances()?) {
+            return Ok(Impact::proven(fate));
         }
         let role = ask(&self.config, &victim.name);
         let probed = format!("{} {}", victim.name, role.words());
@@ -101,13 +85,12 @@ impl Fault for RedisFailover {
             Role::Unknown { because } if because.is_silence() || matches!(because, Failure::NotFound(_)) => {
                 Impact::proven(probed)
             }
-            _ if clock::now().saturating_sub(at) < BITES_WITHIN => Impact::not_yet(probed),
-            _ => Impact::absent(probed),
+            _ => self.struck.unseen(BITES_WITHIN, probed),
         })
     }
 
     fn recovered(&mut self) -> Result<Recovery> {
-        let (victim, _) = self.struck()?;
+        let victim = self.struck.what()?;
         let (former, others): (Vec<_>, Vec<_>) =
             self.instances()?.into_iter().partition(|each| each.name == victim.name);
         let opinions = sentinel::ask_all(&self.config.sentinel)?;
@@ -122,10 +105,10 @@ impl Fault for RedisFailover {
         }
         // One that is down or frozen would cost a whole timeout at every poll.
         let frozen = self.config.manner == End::Freeze && self.config.hold;
-        let back = former.iter().find(|each| each.state == InstanceState::Ready && !frozen);
+        let back = former.iter().find(|each| each.is_ready() && !frozen);
         if let Some(back) = back
             && !self.steps.has("promoted")
-            && (back.restarts != victim.restarts || back.uid != victim.uid)
+            && !victim.is(back)
             && ask(&self.config, &back.name) == Role::Master
         {
             let detail = format!("{} is the master again", back.name);
@@ -174,10 +157,6 @@ impl RedisFailover {
                 if answers.is_empty() { "there is none" } else { &answers }
             ))),
         }
-    }
-
-    fn struck(&self) -> Result<(Memo, u64)> {
-        self.struck.clone().ok_or_else(|| Failure::other("nothing was struck yet"))
     }
 }
 

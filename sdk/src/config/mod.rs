@@ -6,6 +6,7 @@
 //! types here, so that people can write `"10m"` and plugins get nanoseconds.
 
 mod cpu;
+mod end;
 mod number;
 mod percent;
 mod period;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 pub use crate::bindings::imports::types::ConfigError;
 pub use cpu::Cpu;
+pub use end::End;
 pub use percent::Percent;
 pub use period::Period;
 pub use rate::Rate;

@@ -130,11 +130,7 @@ pub(crate) fn instances(selector: &str) -> Result<Vec<Instance>> {
 }
 
 pub(crate) fn terminate(name: &str, uid: &str, how: Manner, hold: bool) -> Result<String> {
-    let manner = match how {
-        Manner::Graceful => "graceful",
-        Manner::Crash => "crash",
-        Manner::Freeze => "freeze",
-    };
+    let manner = how.name();
     act(format!("cluster.terminate {name} {manner}{}", if hold { " hold" } else { "" }))?;
     with(|world| {
         let mut all = world.cluster.instances.iter_mut();

@@ -1,5 +1,7 @@
 //! Faults: what breaks something on purpose, and knows how to tell that it did.
 
+mod struck;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +13,7 @@ pub use crate::bindings::imports::types::{Bite, Finding, Severity, Step, When};
 use crate::clock::Nanos;
 use crate::config::ConfigError;
 use crate::failure::{Failure, Result};
+pub use struck::Struck;
 
 /// A fault, or a profile, which is a fault that lasts the whole run.
 ///
@@ -164,6 +167,17 @@ impl Finding {
     /// The run must not start.
     pub fn blocking(message: impl Into<String>) -> Finding {
         Finding { severity: Severity::Blocking, message: message.into() }
+    }
+}
+
+impl InjectError {
+    /// What it means that a victim could not be ended: one that is no longer there, or no longer who it
+    /// was, makes the aim stale, for nothing was changed.
+    pub fn at_victim(failure: Failure) -> InjectError {
+        match failure {
+            Failure::Conflict(text) | Failure::NotFound(text) => InjectError::Stale(text),
+            other => InjectError::Failed(other),
+        }
     }
 }
 

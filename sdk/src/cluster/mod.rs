@@ -9,6 +9,9 @@
 //! that, `invalid` for a malformed selector, `not-found` for a name that does not exist, and
 //! `timed-out` at the calling export's deadline. Only what comes on top is listed with each.
 
+mod carriers;
+mod identity;
+
 use std::time::Duration;
 
 pub use crate::bindings::imports::cluster::{
@@ -16,8 +19,10 @@ pub use crate::bindings::imports::cluster::{
 };
 pub use crate::bindings::imports::types::Label;
 use crate::clock::nanos;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::host;
+pub use carriers::{Carrier, Vacancy, carriers};
+pub use identity::Identity;
 
 /// What runs, by label.
 ///
@@ -74,33 +79,6 @@ pub fn exec(instance: &str, command: &[&str]) -> Result<ExecResult> {
 /// See the [module](self).
 pub fn nodes() -> Result<Vec<Node>> {
     host::cluster::nodes()
-}
-
-/// The ready nodes that carry selected instances which are ready, with those, both sorted by name: what
-/// a fault of nodes can choose its victim from. With a name, that node alone. Never empty.
-///
-/// # Errors
-///
-/// `not-found` if there is no such node.
-pub fn carriers(selector: &str, name: Option<&str>) -> Result<Vec<(Node, Vec<Instance>)>> {
-    let mut carried = instances(selector)?;
-    carried.retain(|instance| instance.state == InstanceState::Ready);
-    carried.sort_by(|one, other| one.name.cmp(&other.name));
-    let mut carriers: Vec<_> = nodes()?
-        .into_iter()
-        .filter(|node| node.ready && name.is_none_or(|name| node.name == name))
-        .map(|node| {
-            let here = carried.iter().filter(|instance| instance.node == node.name).cloned().collect();
-            (node, here)
-        })
-        .filter(|(_, here): &(Node, Vec<Instance>)| !here.is_empty())
-        .collect();
-    carriers.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-    if carriers.is_empty() {
-        let which = name.map_or("no node".to_owned(), |name| format!("no node {name}"));
-        return Err(Failure::NotFound(format!("{which} is ready and carries a ready {selector}")));
-    }
-    Ok(carriers)
 }
 
 /// Keeps new instances off a node.
@@ -213,7 +191,28 @@ pub fn usage(selector: &str) -> Result<Vec<Reading>> {
     host::cluster::usage(selector)
 }
 
+impl Manner {
+    /// The word for it in a run config and in a plan: `graceful`, `crash` or `freeze`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Manner::Graceful => "graceful",
+            Manner::Crash => "crash",
+            Manner::Freeze => "freeze",
+        }
+    }
+}
+
 impl Instance {
+    /// Does it pass its readiness check?
+    pub fn is_ready(&self) -> bool {
+        self.state == InstanceState::Ready
+    }
+
+    /// Do its processes run, ready or not? Only then can it answer.
+    pub fn runs(&self) -> bool {
+        matches!(self.state, InstanceState::Running | InstanceState::Ready)
+    }
+
     /// The value of a label.
     pub fn label(&self, key: &str) -> Option<&str> {
         find_label(&self.labels, key)

@@ -1,0 +1,248 @@
+//! Uses up what an instance has to work with: its processor, its memory or its database connections, until
+//! the revert.
+//!
+//! Only what is bounded is used up. Without a limit it would be the node's, and everybody's.
+
+mod config;
+mod connections;
+mod inside;
+
+use std::time::Duration;
+
+use assay_sdk::cluster::{Identity, Instance, Workload};
+use assay_sdk::prelude::*;
+use assay_sdk::serde_json;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Database, Resource};
+use crate::connections::{ACCEPTS_WRITES, Room, is_refused};
+
+/// How long it may take until it shows. A cluster tells what its pods use with some delay.
+const BITES_WITHIN: Duration = Duration::from_secs(60);
+
+/// How much of its limit, or of its time under it, has to be gone.
+const ALL_BUT: f64 = 0.8;
+
+/// What was aimed at.
+#[derive(Clone, Deserialize, Serialize)]
+struct Memo {
+    victim: Identity,
+    address: Option<String>,
+    /// What bears it was left by this strike.
+    mark: String,
+    /// Thousandths of a processor, for `cpu`.
+    limit: u64,
+}
+
+/// What `revert` has to know.
+#[derive(Deserialize, Serialize)]
+struct Undo {
+    instance: String,
+    mark: String,
+}
+
+struct ResourceExhaustion {
+    config: Config,
+    struck: Struck<Memo>,
+    steps: Steps,
+}
+
+impl Fault for ResourceExhaustion {
+    type Config = Config;
+    const WISHES: &'static [(&'static str, &'static str)] = &[
+        ("cluster", "lists instances with their limits and use, and runs inside one what uses them up"),
+        ("sql", "asks a database for its connections (for `connections`)"),
+    ];
+
+    fn validate(config: &Config) -> Vec<ConfigError> {
+        config.errors()
+    }
+
+    fn new(config: Config) -> Self {
+        ResourceExhaustion { config, struck: Struck::nothing(), steps: Steps::new() }
+    }
+
+    fn preview(&mut self) -> Result<Forecast> {
+        let candidates = self.candidates()?;
+        let mut findings = Vec::new();
+        if let Some(unbounded) = candidates.iter().find_map(|each| self.limit(each).err()) {
+            findings.push(Finding::blocking(unbounded.text()));
+        }
+        let victims = candidates.iter().map(|each| Victim::new(&each.name, "candidate", "ready"));
+        let action = format!("{} of one of {}", self.words(), self.config.selector);
+        Ok(Forecast { victims: victims.collect(), actions: vec![action], findings })
+    }
+
+    fn aim(&mut self) -> Result<Strike> {
+        let mut candidates = self.candidates()?;
+        let among = candidates.len();
+        let drawn = candidates.swap_remove(random::index(among));
+        let memo = Memo {
+            victim: Identity::from(&drawn),
+            limit: self.limit(&drawn)?,
+            address: drawn.address,
+            mark: format!("exhaustion-{}", random::text(12)),
+        };
+        let undo = Undo { instance: drawn.name.clone(), mark: memo.mark.clone() };
+        let victim = Victim::new(drawn.name, "", format!("drawn from the {among} that could be"));
+        Strike::on([victim]).undo(serde_json::to_string(&undo)?).remember(&memo)
+    }
+
+    fn inject(&mut self, strike: &Strike) -> Result<Injected, InjectError> {
+        let memo: Memo = strike.recall()?;
+        if let Some(fate) = memo.victim.fate(&cluster::instances(&self.config.selector)?) {
+            return Err(InjectError::Stale(fate));
+        }
+        let (at, means) = match self.config.resource {
+            Resource::Cpu => {
+                // One more than there are processors: what else runs there is not to be enough for them.
+                let loops = memo.limit.div_ceil(1000) + 1;
+                let at = self.inside(&memo, inside::LOOPS, &[&loops.to_string()])?;
+                (at, format!("{loops} loops without end"))
+            }
+            Resource::Memory => {
+                (self.inside(&memo, inside::FILL, &[])?, "memory filled until there is no more".to_owned())
+            }
+            Resource::Connections => self.connect(&memo)?,
+        };
+        self.steps = Steps::new();
+        self.struck = Struck::at(at, memo);
+        Ok(Injected::new(at, means))
+    }
+
+    fn effect(&mut self) -> Result<Impact> {
+        let memo = self.struck.what()?;
+        let (gone, probed) = match self.config.resource {
+            Resource::Cpu => self.is_busy(&memo)?,
+            Resource::Memory => match memo.victim.fate(&cluster::instances(&self.config.selector)?) {
+                Some(fate) => (true, format!("{fate}: it was left no memory")),
+                None => (false, format!("{} goes on", memo.victim.name)),
+            },
+            Resource::Connections => match is_refused(&self.database()?.of(&memo.victim.name)) {
+                Ok(true) => (true, format!("{} refuses new connections", memo.victim.name)),
+                Ok(false) => (false, format!("{} takes new connections", memo.victim.name)),
+                Err(because) => {
+                    (false, format!("{} was asked for a connection: {because}", memo.victim.name))
+                }
+            },
+        };
+        if !gone {
+            return Ok(self.struck.unseen(BITES_WITHIN, probed));
+        }
+        self.steps.observe("exhausted", clock::now(), &probed);
+        Ok(Impact::proven(probed))
+    }
+
+    /// Who was killed for want of memory comes back; from the others nobody recovers before the revert.
+    fn recovered(&mut self) -> Result<Recovery> {
+        let memo = self.struck.what()?;
+        let exhausted = self.steps.has("exhausted");
+        if self.config.resource != Resource::Memory {
+            return Ok(self.steps.recovery(exhausted));
+        }
+        let now = cluster::instances(&self.config.selector)?;
+        let back = now.iter().find(|each| each.name == memo.victim.name && !memo.victim.is(each));
+        if let Some(back) = back.filter(|each| exhausted && each.is_ready()) {
+            self.steps.observe("ready", clock::now(), format!("{} is ready again", back.name));
+        }
+        Ok(self.steps.recovery(self.steps.has("ready")))
+    }
+
+    fn revert(&mut self, undo: &str) -> Result<()> {
+        let Undo { instance, mark } = serde_json::from_str(undo)?;
+        let now = cluster::instances(&self.config.selector)?;
+        match now.iter().find(|each| each.name == instance) {
+            Some(there) if there.runs() => inside::run(&instance, inside::END, &mark, &[]),
+            // What was left in it ended with it.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ResourceExhaustion {
+    /// Sorted by name, so that the same seed draws the same one.
+    fn candidates(&self) -> Result<Vec<Instance>> {
+        let mut candidates = cluster::instances(&self.config.selector)?;
+        candidates.retain(Instance::is_ready);
+        if self.config.resource == Resource::Connections {
+            let database = self.database()?;
+            candidates.retain(|each| {
+                let answer = database.of(&each.name).query(ACCEPTS_WRITES, &[]);
+                answer.is_ok_and(|rows| rows.only().and_then(|row| row.boolean(0)) == Ok(true))
+            });
+        }
+        candidates.sort_by(|one, other| one.name.cmp(&other.name));
+        match candidates.is_empty() {
+            true => Err(Failure::NotFound(format!("none of {} could be struck", self.config.selector))),
+            false => Ok(candidates),
+        }
+    }
+
+    /// The limit that is used up. Connections always have one.
+    fn limit(&self, instance: &Instance) -> Result<u64> {
+        let workloads = cluster::workloads(&format!("name={}", instance.workload))?;
+        let of = |limit: fn(&Workload) -> Option<u64>| workloads.first().and_then(limit);
+        let (limit, what) = match self.config.resource {
+            Resource::Cpu => (of(|workload| workload.cpu_limit), "CPU"),
+            Resource::Memory => (of(|workload| workload.memory_limit), "memory"),
+            Resource::Connections => return Ok(0),
+        };
+        limit.ok_or_else(|| {
+            Failure::Conflict(format!("{} has no {what} limit, so it would be its node's", instance.name))
+        })
+    }
+
+    fn words(&self) -> &'static str {
+        match self.config.resource {
+            Resource::Cpu => "use up the processor time",
+            Resource::Memory => "fill the memory",
+            Resource::Connections => "use up the database connections",
+        }
+    }
+
+    fn database(&self) -> Result<&Database> {
+        self.config.database.as_ref().ok_or_else(|| Failure::Invalid("there is no database".to_owned()))
+    }
+
+    /// Runs what uses the resource up, and answers when it was begun.
+    fn inside(&self, memo: &Memo, script: &str, arguments: &[&str]) -> Result<u64> {
+        let at = clock::now();
+        inside::run(&memo.victim.name, script, &memo.mark, arguments)?;
+        Ok(at)
+    }
+
+    fn connect(&self, memo: &Memo) -> Result<(u64, String)> {
+        let name = &memo.victim.name;
+        let address = memo.address.as_deref();
+        let address = address.ok_or_else(|| Failure::Conflict(format!("{name} has no address")))?;
+        let database = self.database()?;
+        let room = Room::of(&database.of(name))?;
+        let (count, port) = (room.to_open().to_string(), database.port.to_string());
+        let greeting = room.greeting(&database.name);
+        let at = self.inside(memo, inside::CONNECT, &[&count, address, &port, &greeting])?;
+        Ok((at, format!("{count} connections beside the {} of {} that there were", room.taken, room.most)))
+    }
+
+    /// Is the processor time gone? Shown by how often the limit held it back, where that is told, and else
+    /// by how much it used.
+    fn is_busy(&self, memo: &Memo) -> Result<(bool, String)> {
+        let name = &memo.victim.name;
+        let readings = cluster::usage(&self.config.selector)?;
+        let Some(reading) = readings.iter().find(|reading| reading.instance == *name) else {
+            return Ok((false, format!("nothing is known of what {name} uses")));
+        };
+        let (used, limit) = (reading.cpu, memo.limit);
+        Ok(match reading.throttled {
+            Some(share) => {
+                let percent = share * 100.0;
+                (share >= ALL_BUT, format!("{name} used {used}m, held back in {percent:.0} % of its time"))
+            }
+            None => (used as f64 >= limit as f64 * ALL_BUT, format!("{name} used {used}m of {limit}m")),
+        })
+    }
+}
+
+assay_sdk::export!(fault ResourceExhaustion);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+use assay_sdk::cluster::{ExecResult, InstanceState, Reading};
+use assay_sdk::fake::{self, FakeHost};
+use assay_sdk::fault::Bite;
+use assay_sdk::sql::Value;
+
+use super::*;
+
+const CPU: &str = r#"{"selector": "app=web", "resource": "cpu"}"#;
+const MEMORY: &str = r#"{"selector": "app=web", "resource": "memory"}"#;
+const CONNECTIONS: &str =
+    r#"{"selector": "app=db", "resource": "connections", "database": {"credentials": "shop"}}"#;
+
+fn fault(json: &str) -> ResourceExhaustion {
+    ResourceExhaustion::new(assay_sdk::config::read(json).expect("a config"))
+}
+
+/// A web that may use one and a half processors and 64 bytes.
+fn one_web() -> FakeHost {
+    let host = FakeHost::start();
+    let mut web = fake::workload("web", "app=web", 1);
+    (web.cpu_limit, web.memory_limit) = (Some(1500), Some(64));
+    host.workload(web);
+    host.instance(fake::instance("web-0", "app=web"));
+    host
+}
+
+fn ends(code: i32) -> Result<ExecResult> {
+    Ok(ExecResult { exit_code: code, stdout: String::new(), stderr: "no bash".to_owned() })
+}
+
+/// Aims, lets the script with these arguments end with this code, and strikes. Answers the undo.
+fn struck(
+    host: &FakeHost,
+    fault: &mut ResourceExhaustion,
+    script: &str,
+    arguments: &str,
+    code: i32,
+) -> (Result<Injected, InjectError>, Undo) {
+    let strike = fault.aim().expect("an aim");
+    let undo: Undo = serde_json::from_str(strike.undo.as_deref().expect("an undo")).expect("its own");
+    let Undo { instance, mark } = &undo;
+    host.exec(instance, format!("bash -c {script} {mark} {arguments}").trim_end(), ends(code));
+    (fault.inject(&strike), undo)
+}
+
+fn reading(cpu: u64, throttled: Option<f64>) -> Reading {
+    Reading { instance: "web-0".to_owned(), at: 0, cpu, memory: 0, throttled }
+}
+
+#[test]
+fn processor_time_is_gone_when_the_limit_holds_back() {
+    let host = one_web();
+    let mut fault = fault(CPU);
+    let (injected, _) = struck(&host, &mut fault, inside::LOOPS, "3", 0);
+    assert_eq!(injected.expect("a strike").means, "3 loops without end");
+    assert_eq!(fault.effect().expect("an impact").bite, Bite::NotYet, "nothing was read yet");
+    host.reading(reading(400, Some(0.79)));
+    let impact = fault.effect().expect("an impact");
+    assert_eq!(
+        (impact.bite, impact.probed.as_str()),
+        (Bite::NotYet, "web-0 used 400m, held back in 79 % of its time")
+    );
+    assert!(!fault.recovered().expect("a recovery").complete);
+    host.pass(BITES_WITHIN);
+    assert_eq!(fault.effect().expect("an impact").bite, Bite::Absent);
+}
+
+#[test]
+fn processor_time_is_gone_when_all_of_the_limit_is_used() {
+    let host = one_web();
+    let mut fault = fault(CPU);
+    struck(&host, &mut fault, inside::LOOPS, "3", 0).0.expect("a strike");
+    host.reading(reading(1200, None));
+    let impact = fault.effect().expect("an impact");
+    assert_eq!((impact.bite, impact.probed.as_str()), (Bite::Proven, "web-0 used 1200m of 1500m"));
+    let recovery = fault.recovered().expect("a recovery");
+    assert_eq!((recovery.complete, recovery.steps[0].name.as_str()), (true, "exhausted"));
+}
+
+#[test]
+fn memory_is_gone_when_it_was_started_anew_and_back_when_it_is_ready() {
+    let host = one_web();
+    let mut fault = fault(MEMORY);
+    struck(&host, &mut fault, inside::FILL, "", 0).0.expect("a strike");
+    assert_eq!(fault.effect().expect("an impact").probed, "web-0 goes on");
+    let mut again = fake::instance("web-0", "app=web");
+    (again.restarts, again.state) = (1, InstanceState::Running);
+    host.instance(again.clone());
+    let impact = fault.effect().expect("an impact");
+    assert_eq!(
+        (impact.bite, impact.probed.as_str()),
+        (Bite::Proven, "web-0 was started anew since: it was left no memory")
+    );
+    assert!(!fault.recovered().expect("a recovery").complete);
+    again.state = InstanceState::Ready;
+    host.instance(again);
+    let recovery = fault.recovered().expect("a recovery");
+    assert_eq!((recovery.complete, recovery.steps[1].detail.as_str()), (true, "web-0 is ready again"));
+}
+
+#[test]
+fn what_has_no_limit_is_not_used_up() {
+    let host = FakeHost::start();
+    host.workload(fake::workload("web", "app=web", 1));
+    host.instance(fake::instance("web-0", "app=web"));
+    for (json, what) in [(CPU, "CPU"), (MEMORY, "memory")] {
+        let because = format!("web-0 has no {what} limit, so it would be its node's");
+        assert_eq!(fault(json).aim().expect_err("unbounded").text(), because);
+        let forecast = fault(json).preview().expect("a forecast");
+        assert_eq!(forecast.findings, [Finding::blocking(because)]);
+    }
+}
+
+#[test]
+fn connections_are_gone_when_a_new_one_is_refused() {
+    let host = FakeHost::start();
+    for (name, writes) in [("db-0", false), ("db-1", true)] {
+        host.instance(fake::instance(name, "app=db"));
+        host.sql(name, ACCEPTS_WRITES, fake::row([writes]));
+    }
+    let room = vec![Value::Integer("100".to_owned()), Value::Integer("40".to_owned()), "me".into()];
+    host.sql("db-1", connections::ROOM, fake::rows(&["most", "taken", "user"], vec![room]));
+    host.sql("db-1", "select 1", fake::row([true]));
+    let mut fault = fault(CONNECTIONS);
+    let greeting = "\\000\\000\\000\\043\\000\\003\\000\\000\\165\\163\\145\\162\\000\\155\\145\\000\\144\\141\\164\
+                    \\141\\142\\141\\163\\145\\000\\160\\157\\163\\164\\147\\162\\145\\163\\000\\000";
+    let arguments = format!("63 10.0.0.1 5432 {greeting}");
+    let (injected, undo) = struck(&host, &mut fault, inside::CONNECT, &arguments, 0);
+    assert_eq!(injected.expect("a strike").means, "63 connections beside the 40 of 100 that there were");
+    assert_eq!(undo.instance, "db-1", "a standby is no victim");
+    let impact = fault.effect().expect("an impact");
+    assert_eq!((impact.bite, impact.probed.as_str()), (Bite::NotYet, "db-1 takes new connections"));
+    let refused = "sorry, too many clients already (SQLSTATE 53300)";
+    host.sql_now("db-1", "select 1", Err(Failure::Unreachable("db-1:5432: refused".to_owned())));
+    assert_eq!(fault.effect().expect("an impact").bite, Bite::NotYet, "it may be down");
+    host.sql_now("db-1", "select 1", Err(Failure::Unreachable(refused.to_owned())));
+    let impact = fault.effect().expect("an impact");
+    assert_eq!((impact.bite, impact.probed.as_str()), (Bite::Proven, "db-1 refuses new connections"));
+    assert!(fault.recovered().expect("a recovery").complete);
+}
+
+#[test]
+fn what_is_left_inside_is_ended_as_often_as_it_takes() {
+    let host = one_web();
+    let (_, Undo { instance, mark }) = struck(&host, &mut fault(CPU), inside::LOOPS, "3", 0);
+    let undo = serde_json::to_string(&Undo { instance, mark: mark.clone() }).expect("JSON");
+    let end = format!("bash -c {} {mark}", inside::END);
+    host.exec("web-0", &end, ends(0));
+    host.exec("web-0", &end, ends(1));
+    // By another process, which has neither aimed nor struck.
+    fault(CPU).revert(&undo).expect("it is ended");
+    let failure = fault(CPU).revert(&undo).expect_err("something is left");
+    assert_eq!(failure.text(), "a script inside web-0 ended with exit code 1: no bash");
+
+    host.forget_calls();
+    let mut down = fake::instance("web-0", "app=web");
+    down.state = InstanceState::Pending;
+    host.instance(down);
+    fault(CPU).revert(&undo).expect("what was left in it ended with it");
+    assert_eq!(host.calls(), ["cluster.instances app=web"]);
+}
+
+#[test]
+fn one_that_changed_since_the_aim_is_stale_and_nothing_runs() {
+    let host = one_web();
+    let mut fault = fault(MEMORY);
+    let strike = fault.aim().expect("an aim");
+    let mut again = fake::instance("web-0", "app=web");
+    again.restarts = 1;
+    host.instance(again);
+    assert!(matches!(fault.inject(&strike), Err(InjectError::Stale(_))));
+    assert!(host.calls().iter().all(|call| !call.starts_with("cluster.exec")));
+}
+
+#[test]
+fn what_cannot_run_inside_is_said() {
+    let host = one_web();
+    let (injected, _) = struck(&host, &mut fault(CPU), inside::LOOPS, "3", 127);
+    let because = Failure::other("a script inside web-0 ended with exit code 127: no bash");
+    assert_eq!(injected, Err(InjectError::Failed(because)));
+}
+
+#[test]
+fn a_database_is_for_connections() {
+    let errors = |json: &str| ResourceExhaustion::validate(&assay_sdk::config::read(json).expect("a config"));
+    let missing = errors(r#"{"selector": "app=db", "resource": "connections"}"#);
+    assert_eq!(missing, [ConfigError::at("", "connections are a database's: `database` is missing")]);
+    let beside = errors(&CONNECTIONS.replace("connections", "cpu"));
+    assert_eq!(beside, [ConfigError::at("/database", "allowed for connections only")]);
+    assert_eq!(errors(CONNECTIONS), []);
+}
