@@ -352,3 +352,50 @@ async fn a_lab_is_kept_up_for_others() {
     assert_eq!(none.status.code(), Some(3), "{none:?}");
     assert!(up.host.wait().await.expect("it ends").success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workload_follows_what_its_instances_use() {
+    let autoscale = r#"autoscale = { min = 1, max = 3, target-utilization = { cpu = 70 }, scale-down = { stabilization-window = "2s" } }"#;
+    let stack = include_str!("stacks/tiny.toml")
+        .replace("scalable = { min = 1, max = 3 }", autoscale)
+        .replace("[rootfs]", "[autoscaler]\nsync-period = \"1s\"\n\n[rootfs]");
+    assert!(stack.contains("target-utilization") && stack.contains("sync-period"));
+    let (lab, _turn) = start_text(&stack).await.expect("made");
+    let mut events = lab.stream().subscribe();
+    lab.wait_ready(SOON).await.expect("ready");
+    let front = async || {
+        let found = lab.workloads(&selector("app=front")).await.expect("workloads");
+        (found[0].desired, found[0].ready)
+    };
+    // Two at rest are one too many. What stays is the way in.
+    until("one is left", async || front().await == (1, 1)).await;
+    assert_eq!(get(&lab, &lab.base_url(), "/hostname"), Ok("front-0".to_owned()));
+    let busy = ["timeout", "6", "sh", "-c", "while :; do :; done"];
+    let (ended, ()) =
+        tokio::join!(run(&lab, "front-0", &busy), until("there are three", async || front().await == (3, 3)));
+    ended.expect("it ran");
+    until("one is left again", async || front().await == (1, 1)).await;
+
+    // Set to none it is switched off, and on again by whoever sets another count.
+    lab.scale("front", 0).await.expect("scaled");
+    until("none is left", async || front().await == (0, 0)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(front().await, (0, 0), "three syncs later it is still switched off");
+    lab.scale("front", 3).await.expect("scaled");
+    until("it is scaled again", async || front().await == (1, 1)).await;
+
+    let mut sizes = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let Fact::Rescaled { autoscaler, size, because } = &event.fact {
+            assert_eq!(autoscaler, "front");
+            sizes.push((*size, because.clone()));
+        }
+    }
+    let up = "cpu resource utilization (percentage of request) above target";
+    assert!(sizes.iter().any(|(size, because)| *size == 3 && because.starts_with(up)), "{sizes:?}");
+    assert!(
+        sizes.iter().any(|(size, because)| *size == 1 && because == "all metrics below target"),
+        "{sizes:?}"
+    );
+    lab.close().await.expect("closed");
+}

@@ -104,6 +104,42 @@ fn a_cluster_carries_what_the_lab_carries() {
     assert_eq!(cluster("base"), expected);
 }
 
+/// The only object of a kind in a file of manifests.
+fn object(file: &str, kind: &str) -> Value {
+    let path = config().join("kubernetes/jewelry-shop").join(file);
+    let text = fs::read_to_string(path).expect("the file can be read");
+    let objects = text.split("\n---\n").map(|part| serde_saphyr::from_str::<Value>(part).expect("YAML"));
+    let mut found = objects.filter(|object| object["kind"] == kind);
+    found.next().unwrap_or_else(|| panic!("{file} has no {kind}"))
+}
+
+#[test]
+fn both_autoscalers_want_the_same() {
+    let text = fs::read_to_string(config().join("stacks/jewelry-shop-small.toml")).expect("the overlay");
+    let overlay: Value = toml::from_str(&text).expect("the overlay is TOML");
+    let lab = &overlay["workloads"]["web"]["autoscale"];
+    assert_eq!(overlay["capacity-scale"], CAPACITY_SCALE);
+
+    let kind = "HorizontalPodAutoscaler";
+    let (base, small) = (object("base/web.yaml", kind), object("overlays/small/autoscaler.yaml", kind));
+    assert_eq!((&lab["min"], &lab["max"]), (&base["spec"]["minReplicas"], &base["spec"]["maxReplicas"]));
+    for metric in base["spec"]["metrics"].as_array().expect("metrics") {
+        let resource = &metric["resource"];
+        let name = resource["name"].as_str().expect("a name");
+        assert_eq!(lab["target-utilization"][name], resource["target"]["averageUtilization"], "{name}");
+    }
+    let down = |object: &Value| object["spec"]["behavior"]["scaleDown"].clone();
+    let seconds = |value: &Value| format!("{value}s");
+    let window = seconds(&down(&small)["stabilizationWindowSeconds"]);
+    assert_eq!(lab["scale-down"]["stabilization-window"], window);
+    let (here, there) = (&lab["scale-down"]["policies"][0], &down(&base)["policies"][0]);
+    assert_eq!(here["type"].as_str().map(str::to_lowercase), there["type"].as_str().map(str::to_lowercase));
+    assert_eq!(
+        (&here["value"], &here["period"]),
+        (&there["value"], &seconds(&there["periodSeconds"]).into())
+    );
+}
+
 #[test]
 fn the_small_overlay_is_a_fifth_of_the_processors() {
     let lab = lab();

@@ -92,6 +92,12 @@ pub enum Fact {
         running: u32,
         ready: u32,
     },
+    /// An autoscaler chose another size for its workload, which [`Fact::Replicas`] then shows.
+    Rescaled {
+        autoscaler: String,
+        size: u32,
+        because: String,
+    },
     /// A reading of all watched instances and bounded groups.
     Usage {
         readings: Vec<UsageReading>,

@@ -68,6 +68,9 @@ impl Notable {
                 }
                 format!("{}: {before} to {desired} replicas, {ready} ready", line(workload))
             }
+            Fact::Rescaled { autoscaler, size, because } => {
+                format!("autoscaler {} asks for {size}: {}", line(autoscaler), line(because))
+            }
             Fact::Quota { group, cpu, memory } => {
                 let cpu = cpu.map_or("unbounded".to_owned(), figures::millicores);
                 let memory = memory.map_or("unbounded".to_owned(), figures::bytes);

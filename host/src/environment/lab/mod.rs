@@ -11,11 +11,14 @@
 //!   each instance; what those processes are is in [`inside`].
 //! * The [`plan`] that it is given is complete: templates, addresses and users are the host's work
 //!   ([`stack`]), done before anything is started.
+//! * How many instances an autoscaled workload should have is decided in [`autoscale`], of which `lab-init`
+//!   asks every few seconds.
 //! * What a lab keeps on disk is its [`state`]; leftovers of killed labs are swept by the next start.
 //!
 //! Nothing here knows what any program of a stack is.
 
 mod attach;
+mod autoscale;
 mod cgroup;
 mod connection;
 mod environment;

@@ -7,6 +7,7 @@ use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::autoscale::{Settings, Size};
 use crate::observe::Labels;
 
 /// One lab.
@@ -27,6 +28,7 @@ pub(super) struct Plan {
     pub(super) workloads: Vec<WorkloadPlan>,
     pub(super) instances: Vec<InstancePlan>,
     pub(super) reschedule_after: Duration,
+    pub(super) autoscaler: Settings,
     /// Contents of every instance's `/etc/hosts`.
     pub(super) hosts: String,
     /// Values that must not show in logs that are quoted.
@@ -48,6 +50,7 @@ pub(super) struct WorkloadPlan {
     /// How many instances are to run at first; the plan has slots for as many as it can grow to.
     pub(super) count: u32,
     pub(super) scalable: Option<(u32, u32)>,
+    pub(super) autoscale: Option<Size>,
     pub(super) declared: bool,
     /// Unscaled, as production would have them.
     pub(super) requests: Resources,

@@ -75,6 +75,9 @@ impl Observations {
                 let point = ReplicaPoint { at, desired: *desired, running: *running, ready: *ready };
                 self.workloads.entry(workload.clone()).or_default().replicas(point);
             }
+            Fact::Rescaled { autoscaler, size, because } => {
+                self.happened(at, format!("autoscaler {autoscaler} asks for {size}: {because}"));
+            }
             Fact::Usage { readings } => {
                 for reading in readings {
                     let known = self.usage.entry(reading.subject.clone()).or_default();

@@ -68,10 +68,7 @@ impl Center {
 
     fn snapshot(&self) -> Snapshot {
         let instances = (0..self.instances.len())
-            .filter(|index| {
-                let slot = self.slot(*index);
-                slot.ordinal < self.desired[slot.workload] || self.instances[*index].process().is_some()
-            })
+            .filter(|index| self.instances[*index].enlisted || self.instances[*index].process().is_some())
             .map(|index| self.view(index))
             .collect();
         let workloads = (0..self.plan.workloads.len()).map(|index| self.workload_view(index)).collect();
@@ -265,7 +262,7 @@ impl Center {
                 format!("workload '{name}' cannot have {replicas} instances, allowed are {min} to {max}");
             return Err(EnvironmentError::Invalid(text));
         }
-        self.desired[index] = replicas;
+        self.resize(index, replicas).map_err(other)?;
         Ok(Answer::Done)
     }
 

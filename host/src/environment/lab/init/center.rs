@@ -16,9 +16,10 @@ use rustix::{
 use super::{
     super::{
         cgroup::{self, Cgroups},
-        plan::{Plan, WorkloadPlan},
+        plan::{InstancePlan, Plan, WorkloadPlan},
         protocol::{Answer, Call},
     },
+    autoscale::Autoscaling,
     control::Control,
     exec::Exec,
     filter::Cut,
@@ -50,6 +51,7 @@ pub(super) struct Center {
     pub(super) quotas: BTreeMap<String, Quota>,
     /// Counts of each workload as last told.
     pub(super) told: Vec<Option<(u32, u32, u32)>>,
+    pub(super) autoscaling: Autoscaling,
     tidied: Instant,
 }
 
@@ -132,12 +134,16 @@ fn wait_for(fds: &[PollFd<'_>], most: Option<Duration>) -> io::Result<()> {
 impl Center {
     fn new(plan: Plan, control: Control, grounds: Grounds) -> Self {
         let now = Instant::now();
+        let of_slot = |slot: &InstancePlan| {
+            Instance::new(slot.node, slot.ordinal < plan.workloads[slot.workload].count)
+        };
         let groups = plan.workloads.iter().filter_map(|workload| workload.group.clone());
         Self {
-            instances: plan.instances.iter().map(|slot| Instance::new(slot.node)).collect(),
+            instances: plan.instances.iter().map(of_slot).collect(),
             nodes: plan.nodes.iter().map(|_| NodeState::default()).collect(),
             desired: plan.workloads.iter().map(|workload| workload.count).collect(),
             told: vec![None; plan.workloads.len()],
+            autoscaling: Autoscaling::of(&plan, now),
             quotas: groups.map(|group| (group, Quota::default())).collect(),
             control,
             cgroups: grounds.cgroups,
@@ -153,6 +159,7 @@ impl Center {
 
     fn run(mut self) -> io::Result<()> {
         loop {
+            self.autoscale(Instant::now())?;
             self.advance(Instant::now())?;
             self.tell_replicas();
             self.control.flush()?;
@@ -202,7 +209,9 @@ impl Center {
             });
         let execs = self.execs.iter().map(|exec| exec.deadline);
         let drains = self.drains.iter().map(|drain| drain.deadline);
-        instances.chain(execs).chain(drains).chain([self.tidied + TIDY]).min().unwrap_or_else(Instant::now)
+        let syncs = self.autoscaling.due();
+        let others = execs.chain(drains).chain(syncs).chain([self.tidied + TIDY]);
+        instances.chain(others).min().unwrap_or_else(Instant::now)
     }
 
     /// Buries every process that has ended. Also called right after a kill, so that its consequences

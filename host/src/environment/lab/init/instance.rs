@@ -7,7 +7,10 @@ use std::{
 
 use rustix::process::Pid;
 
-use super::{super::plan::WorkloadPlan, probe::Probe};
+use super::{
+    super::{plan::WorkloadPlan, protocol::monotonic},
+    probe::Probe,
+};
 use crate::environment::InstanceState;
 
 /// How it stands with one slot of the plan, whose index it shares.
@@ -15,6 +18,8 @@ use crate::environment::InstanceState;
 pub(super) struct Instance {
     /// Where it is now; the plan says where it was first.
     pub(super) node: usize,
+    /// Is its slot in use, as its workload is sized now?
+    pub(super) enlisted: bool,
     pub(super) stage: Stage,
     /// Starts so far. Each start is a new incarnation, with a uid of its own.
     pub(super) starts: u32,
@@ -25,6 +30,10 @@ pub(super) struct Instance {
     pub(super) held: bool,
     pub(super) frozen: bool,
     pub(super) ready: bool,
+    /// Since when it is ready, or not, on the machine's monotonic clock.
+    pub(super) since: u64,
+    /// When it came to its node and was started for the first time there; restarts do not count.
+    pub(super) born: Option<u64>,
     /// Failed probes in a row.
     pub(super) failures: u32,
     pub(super) probing: Probing,
@@ -70,9 +79,10 @@ pub(super) enum Probing {
 }
 
 impl Instance {
-    pub(super) fn new(node: usize) -> Self {
+    pub(super) fn new(node: usize, enlisted: bool) -> Self {
         Self {
             node,
+            enlisted,
             stage: Stage::Idle,
             starts: 0,
             crashes: 0,
@@ -80,6 +90,8 @@ impl Instance {
             held: false,
             frozen: false,
             ready: false,
+            since: 0,
+            born: None,
             failures: 0,
             probing: Probing::Never,
             started: None,
@@ -94,6 +106,13 @@ impl Instance {
             Stage::Running(process) | Stage::Stopping(process, _) => Some(process),
             Stage::Idle | Stage::Waiting(_) => None,
         }
+    }
+
+    pub(super) fn set_ready(&mut self, ready: bool) {
+        if self.ready != ready {
+            self.since = monotonic();
+        }
+        self.ready = ready;
     }
 
     pub(super) fn state(&self) -> InstanceState {

@@ -9,6 +9,7 @@
 //!
 //! The inner process has one thread and one loop ([`center`]), because namespaces belong to threads.
 
+mod autoscale;
 mod calls;
 mod center;
 mod control;
@@ -19,6 +20,7 @@ mod logs;
 mod network;
 mod nodes;
 mod probe;
+mod replicas;
 mod signals;
 mod supervise;
 

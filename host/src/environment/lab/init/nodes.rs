@@ -147,17 +147,16 @@ impl Center {
 
     fn movable_on(&self, node: usize) -> Vec<usize> {
         let mut found = self.on_node(node);
-        found.retain(|index| {
-            let slot = self.slot(*index);
-            self.workload(*index).movable && slot.ordinal < self.desired[slot.workload]
-        });
+        found.retain(|index| self.workload(*index).movable && self.instances[*index].enlisted);
         found
     }
 
-    fn other_place(&self, index: usize) -> Option<usize> {
+    /// The node where there are fewest, of those where it may run.
+    pub(super) fn other_place(&self, index: usize) -> Option<usize> {
         let own = self.slot(index).workload;
         let counts = |node: usize| {
-            let there = self.on_node(node);
+            let there: Vec<_> =
+                self.on_node(node).into_iter().filter(|other| self.instances[*other].enlisted).collect();
             let like = there.iter().filter(|other| self.slot(**other).workload == own).count();
             (like, there.len())
         };
@@ -165,12 +164,13 @@ impl Center {
     }
 
     /// Gives an instance that does not run another node.
-    fn put(&mut self, index: usize, node: usize) -> io::Result<()> {
+    pub(super) fn put(&mut self, index: usize, node: usize) -> io::Result<()> {
         self.forget_volumes(index)?;
         self.network.set_links(&[index], true)?;
         self.instances[index].node = node;
         self.instances[index].stage = Stage::Idle;
         self.instances[index].asked = None;
+        self.instances[index].born = None;
         Ok(())
     }
 

@@ -48,8 +48,8 @@ impl Center {
 
     /// Should it run, as things are?
     pub(super) fn wanted(&self, index: usize) -> bool {
-        let (instance, slot) = (&self.instances[index], self.slot(index));
-        slot.ordinal < self.desired[slot.workload] && !instance.held && !self.nodes[instance.node].failed()
+        let instance = &self.instances[index];
+        instance.enlisted && !instance.held && !self.nodes[instance.node].failed()
     }
 
     /// Desired, running, ready.
@@ -118,6 +118,9 @@ impl Center {
                 let instance = &mut self.instances[index];
                 instance.stage = Stage::Running(process);
                 instance.started = Some(monotonic());
+                if instance.born.is_none() {
+                    (instance.born, instance.since) = (instance.started, monotonic());
+                }
                 instance.failures = 0;
                 instance.asked = None;
                 let detail = format!("start {}", instance.starts);
@@ -127,7 +130,7 @@ impl Center {
                 if checked {
                     instance.probing = Probing::Due(now + EAGER);
                 } else {
-                    instance.ready = true;
+                    instance.set_ready(true);
                     instance.detail.clear();
                     self.tell(index, InstanceEvent::Ready, "it runs");
                 }
@@ -253,7 +256,7 @@ impl Center {
             false => InstanceEvent::Exited,
         };
         instance.oom_kills = oom_kills;
-        instance.ready = false;
+        instance.set_ready(false);
         instance.frozen = false;
         instance.probing = Probing::Never;
         // An end that was asked for says nothing about the program.
@@ -378,7 +381,7 @@ impl Center {
         match verdict {
             Ok(()) => {
                 instance.failures = 0;
-                instance.ready = running;
+                instance.set_ready(running);
                 if running && !was {
                     instance.detail.clear();
                     told = Some((InstanceEvent::Ready, String::new()));
@@ -389,7 +392,7 @@ impl Center {
                 if !was {
                     instance.detail = because;
                 } else if instance.failures >= most {
-                    instance.ready = false;
+                    instance.set_ready(false);
                     instance.detail.clone_from(&because);
                     told = Some((InstanceEvent::NotReady, because));
                 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::model::{ReadyFile, StackFile, WorkloadFile};
+use super::{
+    autoscale::AutoscaleFile,
+    model::{ReadyFile, StackFile, WorkloadFile},
+};
+use crate::environment::lab::autoscale::Resource;
 
 /// The most instances of one workload, and the most workloads: each has one byte of an address.
 const MOST: usize = 200;
@@ -20,6 +24,7 @@ pub(super) fn check(file: &StackFile) -> Result<(), String> {
     if file.workloads.is_empty() || file.workloads.len() > MOST {
         return Err(format!("workloads: there are {}, allowed are 1 to {MOST}", file.workloads.len()));
     }
+    file.autoscaler.settings().map_err(|because| format!("autoscaler: {because}"))?;
     unique("node", file.nodes.iter().map(|node| &node.name))?;
     unique("workload", file.workloads.iter().map(|workload| &workload.name))?;
     unique("binary", file.binaries.iter())?;
@@ -55,6 +60,9 @@ fn of_workload(file: &StackFile, workload: &WorkloadFile) -> Result<(), String> 
                 "scalable: {min} to {max} does not hold the count {count}, or is above {MOST}"
             ));
         }
+    }
+    if let Some(autoscale) = &workload.autoscale {
+        of_autoscale(workload, autoscale).map_err(|because| format!("autoscale: {because}"))?;
     }
     for (bound, request, limit) in [
         ("cpu", workload.requests.cpu.map(|cpu| cpu.0), workload.limits.cpu.map(|cpu| cpu.0)),
@@ -102,6 +110,30 @@ fn of_workload(file: &StackFile, workload: &WorkloadFile) -> Result<(), String> 
         .ready
         .as_ref()
         .map_or(Ok(()), |ready| of_ready(ready).map_err(|because| format!("ready: {because}")))
+}
+
+fn of_autoscale(workload: &WorkloadFile, autoscale: &AutoscaleFile) -> Result<(), String> {
+    let size = autoscale.size()?;
+    if workload.declared {
+        return Err("the workload is only declared".to_owned());
+    }
+    if workload.scalable.is_some() {
+        return Err("it says how far the workload can grow; `scalable` must not be there, too".to_owned());
+    }
+    let (min, max, count) = (size.min, size.max, workload.count);
+    if !(min..=max).contains(&count) || max as usize > MOST {
+        return Err(format!("{min} to {max} does not hold the count {count}, or is above {MOST}"));
+    }
+    for target in size.targets {
+        let (name, there) = match target.resource {
+            Resource::Cpu => ("cpu", workload.requests.cpu.is_some()),
+            Resource::Memory => ("memory", workload.requests.memory.is_some()),
+        };
+        if !there {
+            return Err(format!("target-utilization.{name} is a share of requests.{name}, which is missing"));
+        }
+    }
+    Ok(())
 }
 
 fn of_ready(ready: &ReadyFile) -> Result<(), String> {
@@ -192,6 +224,10 @@ mod tests {
         command = ["httpd"]
     "#;
 
+    fn autoscaled(autoscale: &str) -> String {
+        format!("requests.cpu = \"100m\"\nautoscale = {{ {autoscale} }}")
+    }
+
     fn message(extra: &str) -> String {
         let file = toml::from_str(&format!("{SMALL}{extra}")).expect("syntax is right");
         check(&file).expect_err(extra)
@@ -214,6 +250,29 @@ mod tests {
             message("after = [\"db\"]"),
             message("ready = { tcp = 1, exec = [\"true\"] }"),
             message("scalable = { min = 2, max = 4 }"),
+            message("autoscale = { min = 1, max = 3, target-utilization = { cpu = 70 } }"),
+            message(&autoscaled("min = 2, max = 3, target-utilization = { cpu = 70 }")),
+            message(&autoscaled("min = 3, max = 1, target-utilization = { cpu = 70 }")),
+            message(&autoscaled("min = 1, max = 3, target-utilization = {}")),
+            message(&autoscaled("min = 1, max = 3, target-utilization = { cpu = 0 }")),
+            message(&autoscaled(
+                "min = 1, max = 3, target-utilization = { cpu = 70 }, scale-down = { stabilization-window = \"61m\" }",
+            )),
+            message(&autoscaled(
+                "min = 1, max = 3, target-utilization = { cpu = 70 }, scale-up = { policies = [] }",
+            )),
+            message(&autoscaled(
+                "min = 1, max = 3, target-utilization = { cpu = 70 }, scale-up = { policies = [{ type = \"pods\", value = 0, period = \"15s\" }] }",
+            )),
+            message(&autoscaled(
+                "min = 1, max = 3, target-utilization = { cpu = 70 }, scale-up = { policies = [{ type = \"pods\", value = 1, period = \"31m\" }] }",
+            )),
+            message(
+                &(autoscaled("min = 1, max = 3, target-utilization = { cpu = 70 }")
+                    + "\nscalable = { min = 1, max = 3 }"),
+            ),
+            message("[autoscaler]\nsync-period = \"10ms\""),
+            message("[autoscaler]\ntolerance = 1.5"),
             message("[[workloads]]\nname = \"web\"\ncommand = [\"x\"]"),
             message("[[workloads]]\nname = \"We b\"\ncommand = [\"x\"]"),
             message("[[workloads]]\nname = \"idle\""),

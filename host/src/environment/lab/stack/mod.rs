@@ -1,20 +1,29 @@
 //! Stack files: what a lab is made of, as a TOML file and templates in a folder beside it.
 //!
+//! A file can also be an overlay, which says what is to be other than in the stack beside it.
+//!
 //! [`Stack::load`] reads and checks a file without touching the machine; [`Stack::plan`] turns it
 //! into what `lab-init` is told, with addresses, secrets and users filled in.
 
+mod autoscale;
 mod check;
 mod model;
+mod overlay;
 mod quantity;
 mod render;
 
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
+#[cfg(test)]
+pub(super) use autoscale::AutoscaleFile;
 pub(super) use render::Secrets;
 
 use super::rootfs::Recipe;
 use crate::environment::{Elsewhere, Workload};
 use model::StackFile;
+use overlay::OverlayFile;
 
 /// A stack file, read and checked.
 #[derive(Debug, Clone)]
@@ -36,8 +45,15 @@ impl Stack {
     /// Reads a stack file and checks all that can be known without the machine.
     pub fn load(path: &Path) -> Result<Self, StackError> {
         let wrong = |message: String| StackError { path: path.to_owned(), message };
-        let text = fs_err::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        let file: StackFile = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let (text, table) = read::<toml::Table>(path)?;
+        let file = match table.contains_key("base") {
+            false => parse(path, &text)?,
+            true => {
+                let overlay: OverlayFile = parse(path, &text)?;
+                let (_, base) = read::<StackFile>(&overlay.base_of(path).map_err(wrong)?)?;
+                overlay.over(base).map_err(wrong)?
+            }
+        };
         check::check(&file).map_err(wrong)?;
         Ok(Self { path: path.to_owned(), file })
     }
@@ -73,4 +89,16 @@ impl Stack {
     fn wrong(&self, message: impl Into<String>) -> StackError {
         StackError { path: self.path.clone(), message: message.into() }
     }
+}
+
+/// A file's text, and what it says.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<(String, T), StackError> {
+    let text = fs_err::read_to_string(path)
+        .map_err(|error| StackError { path: path.to_owned(), message: error.to_string() })?;
+    let read = parse(path, &text)?;
+    Ok((text, read))
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, StackError> {
+    toml::from_str(text).map_err(|error| StackError { path: path.to_owned(), message: error.to_string() })
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::quantity::{Cpu, Size, Span};
+use super::{
+    autoscale::{AutoscaleFile, AutoscalerFile},
+    quantity::{Cpu, Size, Span},
+};
 use crate::observe::Labels;
 
 /// A small data centre: what its machines have installed, and what runs on them.
@@ -27,6 +30,9 @@ pub(super) struct StackFile {
     /// How long a node is gone before what can be moved starts elsewhere.
     #[serde(default = "reschedule_after")]
     pub(super) reschedule_after: Span,
+    /// What all autoscaling has in common.
+    #[serde(default)]
+    pub(super) autoscaler: AutoscalerFile,
     pub(super) nodes: Vec<NodeFile>,
     pub(super) workloads: Vec<WorkloadFile>,
 }
@@ -105,8 +111,19 @@ pub(super) struct WorkloadFile {
     /// Keeps nothing, so that it can start on another node.
     #[serde(default)]
     pub(super) movable: bool,
-    /// Absent: its count is fixed.
+    /// Absent: its count is fixed, unless it is autoscaled.
     pub(super) scalable: Option<ScalableFile>,
+    /// Its count follows what its instances use.
+    pub(super) autoscale: Option<AutoscaleFile>,
+}
+
+impl WorkloadFile {
+    /// How few and how many instances it can be given; none if its count is fixed. What is autoscaled can be
+    /// switched off, as on Kubernetes, by giving it none.
+    pub(super) fn bounds(&self) -> Option<(u32, u32)> {
+        let autoscaled = self.autoscale.as_ref().map(|autoscale| (0, autoscale.max()));
+        self.scalable.map(|scalable| (scalable.min, scalable.max)).or(autoscaled)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]

@@ -13,6 +13,7 @@ use minijinja::{Environment, UndefinedBehavior, context, syntax::SyntaxConfig, v
 
 use super::{
     Stack, StackError,
+    autoscale::AutoscaleFile,
     model::{ReadyFile, WorkloadFile},
 };
 use crate::environment::lab::{
@@ -57,6 +58,7 @@ impl Stack {
         let workload_index =
             |name: &String| file.workloads.iter().position(|workload| &workload.name == name);
 
+        let autoscale = |autoscale: &AutoscaleFile| autoscale.size().map_err(|wrong| self.wrong(wrong));
         let mut workloads = Vec::new();
         for workload in &file.workloads {
             // A workload that is only declared may name a user that no package has made.
@@ -71,7 +73,8 @@ impl Stack {
                 labels: workload.labels.clone(),
                 group: workload.group.clone(),
                 count: workload.count,
-                scalable: workload.scalable.map(|scalable| (scalable.min, scalable.max)),
+                scalable: workload.bounds(),
+                autoscale: workload.autoscale.as_ref().map(autoscale).transpose()?,
                 declared: workload.declared,
                 requests: resources(workload.requests),
                 limits: resources(workload.limits),
@@ -176,6 +179,7 @@ impl Stack {
             workloads,
             instances,
             reschedule_after: file.reschedule_after.0,
+            autoscaler: file.autoscaler.settings().map_err(|wrong| self.wrong(wrong))?,
             hosts,
             hidden: secrets.values().cloned().collect(),
         })
@@ -221,7 +225,7 @@ impl Stack {
 }
 
 fn slots(workload: &WorkloadFile) -> u32 {
-    workload.scalable.map_or(workload.count, |scalable| scalable.max.max(workload.count))
+    workload.bounds().map_or(workload.count, |(_, max)| max.max(workload.count))
 }
 
 /// `10.77.W.I`: readable in logs, and the same in every lab of a stack.
