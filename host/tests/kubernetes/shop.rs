@@ -9,7 +9,7 @@ use std::{
 
 use assay::{
     environment::{
-        Environment,
+        Environment, InstanceState, Manner,
         kubernetes::{ClusterConfig, Kubernetes, Target, Via},
     },
     observe::{Clock, Stream},
@@ -57,15 +57,24 @@ impl Shop {
         shop
     }
 
-    /// Waits until everything is ready and the database has one primary and two that follow it.
+    /// Waits until everything is ready and the database has one primary, whom two follow.
     async fn whole(&self) {
         self.kubernetes.wait_ready(Duration::from_secs(180)).await.expect("it gets ready");
         until("two follow one primary", async || {
-            let mut roles = self.roles().await;
-            roles.sort_by_key(|(_, role)| *role != Some(true));
-            matches!(roles.as_slice(), [(_, Some(true)), (_, Some(false)), (_, Some(false))])
+            let roles = self.roles().await;
+            let mut primaries = roles.iter().filter(|(_, role)| *role == Some(true));
+            let (Some((primary, _)), None) = (primaries.next(), primaries.next()) else { return false };
+            let following = "select count(*) from pg_stat_replication where state = 'streaming'";
+            self.ask(primary, following).await.as_deref() == Some("2")
         })
         .await;
+    }
+
+    /// What a database answers, by its own socket.
+    async fn ask(&self, database: &str, statement: &str) -> Option<String> {
+        let command = ["psql", "-U", "postgres", "-d", "postgres", "-tAc", statement].map(str::to_owned);
+        let said = self.kubernetes.exec(database, &command, Duration::from_secs(10)).await.ok()?;
+        (said.exit_code == 0).then(|| said.stdout.trim().to_owned())
     }
 
     /// Every database, and whether it says that it is the primary.
@@ -73,14 +82,11 @@ impl Shop {
         let databases = self.kubernetes.instances(&"app=postgres".parse().expect("a selector")).await;
         let mut roles = Vec::new();
         for database in databases.expect("instances") {
-            let command = ["psql", "-U", "postgres", "-d", "postgres", "-tAc", "select pg_is_in_recovery()"];
-            let command = command.map(str::to_owned);
-            let said = self.kubernetes.exec(&database.name, &command, Duration::from_secs(10)).await;
-            let role = said.ok().and_then(|said| match said.stdout.trim() {
-                "f" => Some(true),
-                "t" => Some(false),
+            let role = match self.ask(&database.name, "select pg_is_in_recovery()").await.as_deref() {
+                Some("f") => Some(true),
+                Some("t") => Some(false),
                 _ => None,
-            });
+            };
             roles.push((database.name, role));
         }
         roles
@@ -253,6 +259,31 @@ async fn a_pod_that_only_a_label_calls_primary_is_left_alone() {
     assert_struck(&directory, &primary);
     shop.whole().await;
     shop.assert_untouched().await;
+}
+
+/// A replica whose node lost its power while it copied the primary. What it had got is no database.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-kubernetes"]
+async fn a_copy_of_the_database_that_was_cut_short_is_made_anew() {
+    let shop = Shop::open().await;
+    let (_, standby) = shop.primary_and_standby().await;
+    let manifest = "/data/postgresql/backup_manifest";
+    let exec = async |command: &[&str]| {
+        let command: Vec<_> = command.iter().map(|part| (*part).to_owned()).collect();
+        shop.kubernetes.exec(&standby, &command, Duration::from_secs(10)).await.expect("it runs").exit_code
+    };
+    // So far the copy had come.
+    assert_eq!(exec(&["mv", manifest, "/data/postgresql/backup_manifest.tmp"]).await, 0);
+    let named = format!("name={standby}").parse().expect("a selector");
+    let before = shop.kubernetes.instances(&named).await.expect("instances").remove(0);
+    shop.kubernetes.terminate(&before.name, &before.uid, Manner::Crash, false).await.expect("it crashes");
+    until("it was started again", async || {
+        let now = shop.kubernetes.instances(&named).await.expect("instances").remove(0);
+        now.uid != before.uid && now.state == InstanceState::Ready
+    })
+    .await;
+    shop.whole().await;
+    assert_eq!(exec(&["test", "-e", manifest]).await, 0, "it has copied all of the primary");
 }
 
 async fn label_wrongly(pods: Api<Pod>, primary: String, standby: String) {
