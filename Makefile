@@ -29,8 +29,10 @@ test: setup build guests ## Set up, build, and run every test that needs no clus
 
 test-kubernetes: setup build rootfs guests ## Run the tests that need a cluster, on the test cluster of KUBECONFIG
 	$(SUDO) scripts/image target/kubernetes/jewelry-shop.tar
+	$(SUDO) scripts/image-host target/kubernetes/assay.tar
 	trap 'scripts/kubernetes remove' EXIT
 	scripts/kubernetes deploy
+	[ -z "$${ASSAY_TEST_IMAGE_LOAD:-}" ] || eval "$$ASSAY_TEST_IMAGE_LOAD localhost/assay:test target/kubernetes/assay.tar"
 	$(CARGO) test --workspace --no-fail-fast --test 'kubernetes*' -- --include-ignored
 
 bench: setup ## Measure Assay beside wrk, oha, Goose and Locust, and write docs/benchmarks.md

@@ -299,11 +299,12 @@ async fn the_next_start_sweeps_what_killed_processes_left() {
     until("the processes are gone", async || facts.processes_left().is_empty()).await;
     kit::signal("KILL", facts.warden);
     up.host.kill().await.expect("killed");
-    assert!(!facts.left().is_empty(), "control groups and data are still there");
+    until("the namespaces are gone", async || facts.namespaces_left().is_empty()).await;
+    assert!(!kit::left_of(&facts.id).is_empty(), "control groups and data are still there");
 
     let turn = up.turn();
     let (lab, _turn) = kit::start_in_turn(turn).await;
-    assert_eq!(facts.left(), Vec::<String>::new());
+    assert_eq!(kit::left_of(&facts.id), Vec::<String>::new());
     lab.close().await.expect("closed");
 }
 
@@ -334,13 +335,20 @@ async fn a_lab_is_kept_up_for_others() {
     drop(lab);
     let lab: Lab = up.attach().await;
     lab.wait_ready(SOON).await.expect("it is still up");
+    lab.claim("first").await.expect("nobody uses it");
+    let other: Lab = up.attach().await;
+    let refused = other.claim("second").await.expect_err("it is in use");
+    assert!(refused.to_string().contains("run first is using the lab"), "{refused}");
     drop(lab);
+    until("it is free again", async || other.claim("second").await.is_ok()).await;
+    drop(other);
 
     let facts = up.facts().await;
     let down = up.command(&["lab", "down"]).await;
     assert!(down.status.success(), "{down:?}");
-    assert!(up.host.wait().await.expect("it ends").success());
-    until("nothing is left", async || facts.left().is_empty()).await;
+    // Another one may be started at once.
+    assert_eq!(facts.left(), Vec::<String>::new());
     let none = up.command(&["lab", "status"]).await;
     assert_eq!(none.status.code(), Some(3), "{none:?}");
+    assert!(up.host.wait().await.expect("it ends").success());
 }

@@ -16,7 +16,7 @@ pub use crate::bindings::imports::cluster::{
 };
 pub use crate::bindings::imports::types::Label;
 use crate::clock::nanos;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::host;
 
 /// What runs, by label.
@@ -74,6 +74,33 @@ pub fn exec(instance: &str, command: &[&str]) -> Result<ExecResult> {
 /// See the [module](self).
 pub fn nodes() -> Result<Vec<Node>> {
     host::cluster::nodes()
+}
+
+/// The ready nodes that carry selected instances which are ready, with those, both sorted by name: what
+/// a fault of nodes can choose its victim from. With a name, that node alone. Never empty.
+///
+/// # Errors
+///
+/// `not-found` if there is no such node.
+pub fn carriers(selector: &str, name: Option<&str>) -> Result<Vec<(Node, Vec<Instance>)>> {
+    let mut carried = instances(selector)?;
+    carried.retain(|instance| instance.state == InstanceState::Ready);
+    carried.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut carriers: Vec<_> = nodes()?
+        .into_iter()
+        .filter(|node| node.ready && name.is_none_or(|name| node.name == name))
+        .map(|node| {
+            let here = carried.iter().filter(|instance| instance.node == node.name).cloned().collect();
+            (node, here)
+        })
+        .filter(|(_, here): &(Node, Vec<Instance>)| !here.is_empty())
+        .collect();
+    carriers.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    if carriers.is_empty() {
+        let which = name.map_or("no node".to_owned(), |name| format!("no node {name}"));
+        return Err(Failure::NotFound(format!("{which} is ready and carries a ready {selector}")));
+    }
+    Ok(carriers)
 }
 
 /// Keeps new instances off a node.

@@ -135,6 +135,13 @@ impl Filter {
     }
 }
 
+impl FaultSeen {
+    /// Its name in the run config: that of `web#2`, the second strike of a repeated fault, is `web`.
+    pub fn base_name(&self) -> &str {
+        self.name.split('#').next().unwrap_or_default()
+    }
+}
+
 impl Totals {
     /// Good ÷ all requests: availability by request. Nothing without requests.
     pub fn success_ratio(&self) -> Option<f64> {

@@ -25,6 +25,23 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// What the exit code of another `host` means; absent for one that none ends with.
+    pub(crate) fn of(code: i32) -> Option<Self> {
+        let all = [
+            Self::Pass,
+            Self::Fail,
+            Self::Usage,
+            Self::NotReady,
+            Self::Inconclusive,
+            Self::Aborted,
+            Self::Internal,
+            Self::Interrupted,
+        ];
+        all.into_iter().find(|exit| *exit as i32 == code)
+    }
+}
+
 impl From<RunOutcome> for Exit {
     fn from(outcome: RunOutcome) -> Self {
         match outcome {

@@ -5,7 +5,7 @@ use std::{
     os::unix::process::CommandExt,
     path::PathBuf,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytesize::ByteSize;
@@ -23,6 +23,9 @@ use crate::{
 
 /// How long a lab may take until everything in it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long a lab that was asked to end may take: longer than the longest grace of its instances.
+const DOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Over which time `status` measures processor use.
 const MEASURED: Duration = Duration::from_millis(500);
@@ -164,24 +167,23 @@ fn event_line(fact: &Fact) -> Option<String> {
 }
 
 /// The lab that is meant, among those that are up.
-async fn attach(which: &Which) -> Result<Lab, Failure> {
-    let name = match &which.stack {
-        Some(name) => name.clone(),
-        None => {
-            let up = running().await?;
-            match up.as_slice() {
-                [one] => one.clone(),
-                [] => {
-                    return Err(Failure(Exit::NotReady, "no lab is up; `host lab up` starts one".to_owned()));
-                }
-                more => {
-                    let text =
-                        format!("more than one lab is up: choose with --stack among {}", more.join(", "));
-                    return Err(Failure(Exit::Usage, text));
-                }
-            }
+/// The stack's name.
+async fn choose(which: &Which) -> Result<String, Failure> {
+    if let Some(name) = &which.stack {
+        return Ok(name.clone());
+    }
+    match running().await?.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure(Exit::NotReady, "no lab is up; `host lab up` starts one".to_owned())),
+        more => {
+            let text = format!("more than one lab is up: choose with --stack among {}", more.join(", "));
+            Err(Failure(Exit::Usage, text))
         }
-    };
+    }
+}
+
+async fn attach(which: &Which) -> Result<Lab, Failure> {
+    let name = choose(which).await?;
     match Lab::attach(&socket_path(&name), Stream::new(Clock::start())).await? {
         Some(lab) => Ok(lab),
         None => Err(Failure(Exit::NotReady, format!("lab {name} is not up; `host lab up` starts it"))),
@@ -237,8 +239,17 @@ async fn enter(exec: Exec) -> Result<Exit, Failure> {
 }
 
 async fn down(which: Which) -> Result<Exit, Failure> {
-    let lab = attach(&which).await?;
-    lab.shut_down().await?;
+    let which = Which { stack: Some(choose(&which).await?) };
+    attach(&which).await?.shut_down().await?;
+    // Whoever asked for it may start the next one at once.
+    let begun = Instant::now();
+    while running().await?.iter().any(|name| which.stack.as_ref() == Some(name)) {
+        if begun.elapsed() > DOWN_WITHIN {
+            let text = format!("the lab has not ended within {} s", DOWN_WITHIN.as_secs());
+            return Err(Failure(Exit::Internal, text));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     Ok(Exit::Pass)
 }
 

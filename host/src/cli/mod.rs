@@ -1,11 +1,15 @@
 //! The command line: one file per subcommand, each of which parses, calls, prints, and maps what
 //! came of it to an exit code.
 
+mod cleanup;
 mod exit;
+mod job;
 mod lab;
 mod manifests;
+mod monitor;
 mod plan;
 mod recover;
+mod results;
 mod run;
 
 use std::process::ExitCode;
@@ -37,6 +41,12 @@ enum Command {
     /// Print what a cluster has to be given before a run.
     #[command(subcommand)]
     Manifests(manifests::Command),
+    /// Follow a run inside the cluster, and end with its exit code.
+    Monitor(monitor::Arguments),
+    /// Fetch the run directories of runs inside the cluster.
+    Results(results::Arguments),
+    /// Take away what makes runs inside the cluster.
+    Cleanup(cleanup::Arguments),
 }
 
 /// The whole program.
@@ -57,6 +67,9 @@ pub fn main() -> ExitCode {
         Command::Lab(command) => lab::run(command),
         Command::Recover(arguments) => recover::run(arguments),
         Command::Manifests(command) => manifests::run(command),
+        Command::Monitor(arguments) => monitor::run(arguments),
+        Command::Results(arguments) => results::run(arguments),
+        Command::Cleanup(arguments) => cleanup::run(arguments),
     };
     exit.into()
 }

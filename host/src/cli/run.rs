@@ -66,6 +66,18 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
 }
 
 impl Which {
+    /// What another `host` is told, beside config and environment, for the same run.
+    pub(crate) fn repeated(&self) -> Vec<String> {
+        let set = self.set.iter().map(|one| ("--set", one.clone()));
+        let options = [
+            ("--time-scale", self.time_scale.map(|scale| scale.to_string())),
+            ("--seed", self.seed.map(|seed| seed.to_string())),
+            ("--allow-context", self.allow_context.clone()),
+        ];
+        let options = options.into_iter().filter_map(|(option, value)| Some((option, value?)));
+        set.chain(options).flat_map(|(option, value)| [option.to_owned(), value]).collect()
+    }
+
     /// Loads the config and casts its plugins, and goes on with both; or says what is wrong.
     pub(crate) fn with_cast(self, go_on: impl AsyncFnOnce(RunConfig, Cast) -> Exit) -> Exit {
         let options = LoadOptions {
@@ -107,4 +119,23 @@ pub(crate) fn complain_at_lines(errors: &config::ConfigErrors) -> Exit {
     let colours = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let _ = write!(stderr, "{}", errors.render(colours));
     Exit::Usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_repeated_makes_the_same_run() {
+        let which = Which {
+            config: "run.toml".into(),
+            env: Some("there".to_owned()),
+            set: vec!["phases.0.users=5".to_owned(), "seed=1".to_owned()],
+            time_scale: Some(2.5),
+            seed: Some(7),
+            allow_context: Some("prod".to_owned()),
+        };
+        let expected = "--set phases.0.users=5 --set seed=1 --time-scale 2.5 --seed 7 --allow-context prod";
+        assert_eq!(which.repeated().join(" "), expected);
+    }
 }

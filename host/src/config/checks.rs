@@ -8,12 +8,14 @@ use super::{Sources, diagnostic::Diagnostic, explain::choices, folder::Folder, u
 pub(super) struct Checks<'a> {
     folder: &'a Folder,
     sources: &'a Sources,
+    /// What the config names, relative to its folder.
+    pub(super) files: BTreeSet<PathBuf>,
     pub(super) errors: Vec<Diagnostic>,
 }
 
 impl<'a> Checks<'a> {
     pub(super) fn new(folder: &'a Folder, sources: &'a Sources) -> Self {
-        Self { folder, sources, errors: Vec::new() }
+        Self { folder, sources, files: BTreeSet::new(), errors: Vec::new() }
     }
 
     /// Something is wrong with a value.
@@ -66,7 +68,10 @@ impl<'a> Checks<'a> {
     pub(super) fn path(&mut self, pointer: &str, text: &str) -> Option<PathBuf> {
         let from = self.sources.texts.folder(self.sources.place(pointer, false));
         match self.folder.find(&from, text) {
-            Ok(found) => Some(found.path),
+            Ok(found) => {
+                self.files.insert(found.relative);
+                Some(found.path)
+            }
             Err(problem) => {
                 let help = "paths are relative to the file they stand in, and stay below the config's folder";
                 self.refuse(pointer, problem, help);

@@ -296,10 +296,26 @@ pub(super) struct FaultTable {
     pub(super) duration: Option<DurationText>,
     /// The promise; 60s unless given.
     pub(super) recover_within: Option<DurationText>,
+    /// Strikes again and again. Each strike has a name of its own: `NAME#1`, `NAME#2`, …
+    pub(super) repeat: Option<RepeatTable>,
+    /// Strikes at its moment even if another fault is still in force, and without waiting for the steady
+    /// state. Otherwise faults take turns.
+    #[serde(default)]
+    pub(super) overlap: bool,
     /// The reader's own numbering, printed in reports.
     pub(super) requirement: Option<String>,
     #[serde(default)]
     pub(super) config: Map<String, Value>,
+}
+
+/// When a fault strikes after the first time.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RepeatTable {
+    /// From strike to strike.
+    pub(super) every: DurationText,
+    /// How often in all, the first strike included: 2 to 100.
+    pub(super) times: u32,
 }
 
 /// Promises, and the plugin that judges them.

@@ -10,11 +10,13 @@
 //! schema cannot say. Errors are collected, not thrown one at a time.
 
 mod behaviors;
+mod bundle;
 mod checks;
 mod credentials;
 mod diagnostic;
 mod environments;
 mod explain;
+mod faults;
 mod feeds;
 mod file;
 mod folder;
@@ -40,6 +42,7 @@ mod timetable;
 mod tree;
 pub mod units;
 
+pub use bundle::bundle;
 pub use credentials::{check_credentials, resolve_credentials};
 pub use diagnostic::{ConfigErrors, Diagnostic};
 pub use load::{LoadOptions, load};

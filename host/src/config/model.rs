@@ -41,6 +41,9 @@ pub struct RunConfig {
     pub stop_timeout: Duration,
     /// What `--set` put into it.
     pub set: Vec<String>,
+    /// The files that it was read from and those that it names, relative to the folder of `path`; the first
+    /// is that of `path` itself.
+    pub files: Vec<PathBuf>,
     /// What it was read from, to point to lines.
     pub sources: Arc<Sources>,
 }
@@ -388,6 +391,8 @@ pub struct FaultConfig {
     /// Absent: reverted once recovered, or when `recover_within` + 5 s has passed.
     pub duration: Option<Duration>,
     pub recover_within: Duration,
+    /// Does not wait for its turn.
+    pub overlap: bool,
     pub requirement: Option<String>,
 }
 

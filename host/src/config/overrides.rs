@@ -22,7 +22,7 @@ struct Segment {
 
 /// Lays one `--set` argument over the tree.
 pub(super) fn apply(root: &mut Node, texts: &mut Texts, argument: &str) -> Result<(), Diagnostic> {
-    let text = texts.add("--set", argument.to_owned(), std::path::PathBuf::new());
+    let text = texts.add("--set", argument.to_owned(), None);
     let whole = Place { text, span: 0..argument.len() };
     let (path, value_start) = split(argument).map_err(|problem| {
         texts.diagnostic(&whole, problem).with_help("write --set PATH=VALUE, such as phases.peak.users=50")

@@ -48,7 +48,8 @@ impl<'a> Reader<'a> {
             }
         };
         let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let node = self.document(path, canonical, PathBuf::new(), text)?;
+        let file = path.file_name().map(PathBuf::from).unwrap_or_default();
+        let node = self.document(path, canonical, file, text)?;
         if matches!(&node.content, Content::Table(entries) if entries.is_empty()) {
             let needs = "a run config needs at least `name`, an environment, a behavior and a phase";
             self.errors
@@ -58,8 +59,8 @@ impl<'a> Reader<'a> {
         Some(node)
     }
 
-    fn document(&mut self, path: &Path, canonical: PathBuf, folder: PathBuf, text: String) -> Option<Node> {
-        let index = self.texts.add(&path.display().to_string(), text, folder);
+    fn document(&mut self, path: &Path, canonical: PathBuf, file: PathBuf, text: String) -> Option<Node> {
+        let index = self.texts.add(&path.display().to_string(), text, Some(file));
         let mut own = self.parse(index)?;
         self.merged.insert(canonical.clone());
         self.open.push(canonical);
@@ -143,10 +144,7 @@ impl<'a> Reader<'a> {
             text_of(&found.path, CONFIG).map(|text| Some((found, text)))
         });
         match found {
-            Ok(Some((found, text))) => {
-                let folder = found.relative.parent().map(Path::to_owned).unwrap_or_default();
-                self.document(&found.path, found.canonical, folder, text)
-            }
+            Ok(Some((found, text))) => self.document(&found.path, found.canonical, found.relative, text),
             Ok(None) => None,
             Err(problem) => {
                 let help = "included files lie in the config's folder or below it";

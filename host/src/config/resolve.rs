@@ -15,17 +15,15 @@ use super::{
     checks::Checks,
     diagnostic::Diagnostic,
     environments::{self, is_dns_name},
-    feeds,
-    file::{AssertionTable, ConfigFile, CredentialTable, FaultTable, GuardTable, SecretTable, SteadyTable},
+    faults, feeds,
+    file::{AssertionTable, ConfigFile, CredentialTable, GuardTable, SecretTable, SteadyTable},
     folder::Folder,
     http,
     model::{
-        AssertionConfig, ConfigOrigin, CredentialConfig, FaultConfig, GuardConfig, PhaseConfig, PluginUse,
-        ProfileConfig, RunConfig, SecretKey, SecretSource, SettleConfig, SteadyConfig,
+        AssertionConfig, ConfigOrigin, CredentialConfig, GuardConfig, PluginUse, ProfileConfig, RunConfig,
+        SecretKey, SecretSource, SettleConfig, SteadyConfig,
     },
-    phases,
-    places::SwapTable,
-    plugins, probe,
+    phases, plugins, probe,
     tree::escape,
     units::show_duration,
 };
@@ -47,14 +45,11 @@ pub(super) fn resolve(
     );
     let behaviors = behaviors::behaviors(&mut checks, file.behaviors);
     let phases = phases::phases(&mut checks, file.phases, &behaviors);
-    let mut faults = faults(&mut checks, file.faults, &phases);
-    if let Some(picked) = &environment {
-        swap(&mut checks, &picked.config.name, &picked.swaps, &mut faults);
-    }
+    let faults = faults::faults(&mut checks, file.faults, &phases, environment.as_ref());
     let feed_names: Vec<_> = file.feeds.keys().cloned().collect();
     let plugins = plugins::plugins(&mut checks, file.plugins);
     feeds::check_grants(&mut checks, &feed_names, &plugins);
-    let config = RunConfig {
+    let mut config = RunConfig {
         name: file.name.0,
         path: path.to_owned(),
         seed: file.seed.and_then(|seed| u64::try_from(seed).ok()),
@@ -79,86 +74,19 @@ pub(super) fn resolve(
         faults,
         set: options.set.clone(),
         sources: sources.clone(),
+        files: sources.texts.files().cloned().collect(),
         environment: match environment {
             Some(picked) if checks.errors.is_empty() => picked.config,
             _ => return Err(checks.errors),
         },
     };
+    config.files.extend(checks.files);
     Ok(config)
 }
 
 pub(super) fn uses(plugin: String, config: Map<String, Value>, path: &str) -> PluginUse {
     let origin = ConfigOrigin { path: format!("{path}/config"), plugin: format!("{path}/plugin") };
     PluginUse { plugin, config: Value::Object(config), origin }
-}
-
-fn faults(checks: &mut Checks<'_>, tables: Vec<FaultTable>, phases: &[PhaseConfig]) -> Vec<FaultConfig> {
-    let mut names = BTreeSet::new();
-    let mut faults = Vec::new();
-    for (index, table) in tables.into_iter().enumerate() {
-        let at = format!("/faults/{index}");
-        let (phase, offset) = table.at.0;
-        checks.unique(&mut names, &table.name.0, &format!("{at}/name"), "faults");
-        match phases.iter().find(|one| one.name == phase) {
-            None => {
-                let known: Vec<_> = phases.iter().map(|phase| phase.name.clone()).collect();
-                checks.unknown(&format!("{at}/at"), "phase", &phase, &known);
-            }
-            Some(known) if offset >= known.duration => checks.refuse(
-                &format!("{at}/at"),
-                format!(
-                    "phase `{phase}` lasts {}, so nothing can strike {} after its start",
-                    show_duration(known.duration),
-                    show_duration(offset)
-                ),
-                "a fault strikes inside its phase",
-            ),
-            Some(_) => {}
-        }
-        if let Some(duration) = &table.duration {
-            checks.positive(duration.0, &format!("{at}/duration"));
-        }
-        let recover_within = table.recover_within.map_or(Duration::from_mins(1), |duration| duration.0);
-        checks.positive(recover_within, &format!("{at}/recover-within"));
-        faults.push(FaultConfig {
-            name: table.name.0,
-            uses: uses(table.plugin.0, table.config, &at[1..]),
-            phase,
-            offset,
-            duration: table.duration.map(|duration| duration.0),
-            recover_within,
-            requirement: table.requirement,
-        });
-    }
-    faults
-}
-
-/// Puts in the plugins and configs that the environment has for some faults.
-fn swap(
-    checks: &mut Checks<'_>,
-    environment: &str,
-    swaps: &BTreeMap<String, SwapTable>,
-    faults: &mut [FaultConfig],
-) {
-    for (name, table) in swaps {
-        let path = format!("environments/{}/faults/{}", escape(environment), escape(name));
-        let Some(fault) = faults.iter_mut().find(|fault| fault.name == *name) else {
-            // An included file serves several runs, and not each of them has every fault.
-            if !checks.is_included(&format!("/{path}")) {
-                let known: Vec<_> = faults.iter().map(|fault| fault.name.clone()).collect();
-                checks.unknown_key(&format!("/{path}"), "fault", name, &known);
-            }
-            continue;
-        };
-        if let Some(plugin) = &table.plugin {
-            fault.uses.plugin = plugin.0.clone();
-            fault.uses.origin.plugin = format!("{path}/plugin");
-        }
-        if let Some(config) = &table.config {
-            fault.uses.config = Value::Object(config.clone());
-            fault.uses.origin.path = format!("{path}/config");
-        }
-    }
 }
 
 fn assertions(checks: &mut Checks<'_>, tables: Vec<AssertionTable>) -> Vec<AssertionConfig> {

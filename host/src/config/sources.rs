@@ -1,7 +1,11 @@
 //! What a run config was read from: its texts and the merged tree, kept for as long as the run, so
 //! that whoever finds a mistake later can still point to its line.
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use miette::NamedSource;
 
@@ -16,8 +20,8 @@ use super::{
 #[derive(Debug, Clone)]
 struct Text {
     source: Arc<NamedSource<String>>,
-    /// What paths in it are relative to, below the config's folder.
-    folder: PathBuf,
+    /// The file, relative to the config's folder; absent for an argument.
+    file: Option<PathBuf>,
 }
 
 /// All texts of a config.
@@ -25,20 +29,26 @@ struct Text {
 pub(super) struct Texts(Vec<Text>);
 
 impl Texts {
-    /// Takes a text in and tells its index.
-    pub(super) fn add(&mut self, name: &str, text: String, folder: PathBuf) -> usize {
-        self.0.push(Text { source: Arc::new(NamedSource::new(name, text)), folder });
+    /// Takes a text in and tells its index. `file` is relative to the config's folder.
+    pub(super) fn add(&mut self, name: &str, text: String, file: Option<PathBuf>) -> usize {
+        self.0.push(Text { source: Arc::new(NamedSource::new(name, text)), file });
         self.0.len() - 1
     }
 
-    /// What paths that stand at this place are relative to.
+    /// What paths that stand at this place are relative to, below the config's folder.
     pub(super) fn folder(&self, place: &Place) -> PathBuf {
-        self.0.get(place.text).map(|text| text.folder.clone()).unwrap_or_default()
+        let file = self.0.get(place.text).and_then(|text| text.file.as_deref());
+        file.and_then(Path::parent).map(Path::to_owned).unwrap_or_default()
+    }
+
+    /// The files among them, relative to the config's folder; the config itself is the first.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.0.iter().filter_map(|text| text.file.as_ref())
     }
 
     /// Is it a place in a file that was included? The first text is the config itself.
     pub(super) fn is_included(&self, place: &Place) -> bool {
-        place.text > 0 && self.0.get(place.text).is_some_and(|text| text.source.name() != "--set")
+        place.text > 0 && self.0.get(place.text).is_some_and(|text| text.file.is_some())
     }
 
     /// Overwrites a stretch of text with stars: what stands there must not be shown.

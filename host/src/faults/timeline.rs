@@ -4,9 +4,12 @@
 //! still in flight strikes as soon as that one is over. Load never waits for faults. Before each
 //! strike and after each revert the steady state is checked, and once it has not returned, later
 //! faults are skipped, because what they would show could not be told from what was left behind.
+//!
+//! Faults that may overlap wait for their moment alone, beside those.
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::{join, join_all};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,6 +24,9 @@ use crate::{
 
 /// How long the steady state may take to come back after a revert.
 const STEADY_AT_MOST: Duration = Duration::from_secs(60);
+
+/// Why a fault did not strike whose moment never came.
+const LOAD_ENDED: &str = "the load ended before its moment";
 
 /// A fault and its moment.
 pub struct Planned {
@@ -45,19 +51,31 @@ pub struct Timeline {
 impl Timeline {
     /// Lets all faults strike, each at its moment, and reverts them. Answers whether everything that
     /// they changed was put back.
-    pub async fn run(self, mut faults: Vec<Planned>) -> bool {
+    pub async fn run(self, faults: Vec<Planned>) -> bool {
+        let (beside, in_turn): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| fault.config.overlap);
+        let beside = join_all(beside.into_iter().map(|fault| self.beside(fault)));
+        let (in_turn, beside) = join(self.in_turn(in_turn), beside).await;
+        in_turn && beside.into_iter().all(|restored| restored)
+    }
+
+    /// One fault whatever the others do.
+    async fn beside(&self, mut fault: Planned) -> bool {
+        self.moment(fault.at).await;
+        if self.stop.is_cancelled() {
+            fault.armed.tell(FaultChange::Skipped { because: LOAD_ENDED.to_owned() });
+            return true;
+        }
+        self.one(&mut fault).await.restored
+    }
+
+    async fn in_turn(&self, mut faults: Vec<Planned>) -> bool {
         faults.sort_by_key(|fault| fault.at);
         let mut restored = true;
         let mut unsteady: Option<String> = None;
         for mut fault in faults {
-            let moment = self.stream.clock().instant(self.load_started.saturating_add(fault.at));
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => {}
-                () = tokio::time::sleep_until(moment.into()) => {}
-            }
+            self.moment(fault.at).await;
             let skip = match &unsteady {
-                _ if self.stop.is_cancelled() => Some("the load ended before its moment".to_owned()),
+                _ if self.stop.is_cancelled() => Some(LOAD_ENDED.to_owned()),
                 Some(because) => Some(because.clone()),
                 None => {
                     let Steady { holds, because } =
@@ -77,6 +95,16 @@ impl Timeline {
             }
         }
         restored
+    }
+
+    /// Waits for the moment of a fault, or the end of the load.
+    async fn moment(&self, at: Nanos) {
+        let moment = self.stream.clock().instant(self.load_started.saturating_add(at));
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep_until(moment.into()) => {}
+        }
     }
 
     /// One fault from aim to revert.

@@ -3,12 +3,14 @@
 //! Everything is an HDR histogram of three significant digits, so a bucket of one is a bucket of
 //! all and merging is adding counts. Percentiles are always taken from merged histograms.
 
-use std::io::{Read, Write};
+use std::sync::Arc;
 
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 pub use hdrhistogram::Histogram;
 
-use super::{Nanos, Sparse};
+use super::{
+    Nanos, Sparse,
+    spool::{Spool, Stored},
+};
 
 /// Significant decimal digits that every histogram keeps.
 pub const DIGITS: u8 = 3;
@@ -96,19 +98,19 @@ pub fn mean(histogram: &Histogram<u64>) -> Option<Nanos> {
 }
 
 /// A sparse histogram at rest, of which there is one per endpoint and second of the whole run: buckets
-/// as the distance from the one before, mostly one byte, and counts likewise; deflated where that is
-/// many of them.
-#[derive(Debug, Clone, PartialEq)]
+/// as the distance from the one before, mostly one byte, and counts likewise. All but small ones are in a
+/// file, so that memory does not grow with the run.
+#[derive(Debug, Clone)]
 pub(super) enum Packed {
-    Plain(Box<[u8]>),
-    Deflated(Box<[u8]>),
+    Held(Box<[u8]>),
+    Stored(Stored),
 }
 
-/// Bytes below which deflating is not worth the time.
-const SMALL: usize = 256;
+/// Bytes up to which a histogram is not larger than what it takes to find it in a file.
+const SMALL: usize = 64;
 
 impl Packed {
-    pub(super) fn of(sparse: &Sparse) -> Self {
+    pub(super) fn of(sparse: &Sparse, spool: &Arc<Spool>) -> Self {
         let (mut bytes, mut before) = (Vec::new(), 0);
         for (value, count) in &sparse.0 {
             let number = number(*value);
@@ -116,26 +118,22 @@ impl Packed {
             put(&mut bytes, *count);
             before = number;
         }
-        if bytes.len() < SMALL {
-            return Self::Plain(bytes.into());
+        if bytes.len() > SMALL
+            && let Ok(stored) = spool.store(&bytes)
+        {
+            return Self::Stored(stored);
         }
-        let mut deflated = DeflateEncoder::new(Vec::new(), Compression::fast());
-        // Memory takes everything.
-        match deflated.write_all(&bytes).and_then(|()| deflated.finish()) {
-            Ok(deflated) => Self::Deflated(deflated.into()),
-            Err(_) => Self::Plain(bytes.into()),
-        }
+        // Where there is no room on disk, memory has to do.
+        Self::Held(bytes.into())
     }
 
     pub(super) fn add_to(&self, histogram: &mut Histogram<u64>) {
-        let mut inflated = Vec::new();
+        let loaded;
         let mut bytes = match self {
-            Self::Plain(bytes) => &**bytes,
-            Self::Deflated(bytes) => {
-                // What was written here is read here; of what could not be, nothing is counted.
-                let read = DeflateDecoder::new(&**bytes).read_to_end(&mut inflated);
-                debug_assert!(read.is_ok(), "{read:?}");
-                &inflated
+            Self::Held(bytes) => &**bytes,
+            Self::Stored(stored) => {
+                loaded = stored.load();
+                &loaded
             }
         };
         let mut number = 0;
@@ -206,7 +204,7 @@ mod tests {
             prop_assert!(sparse.0.is_sorted());
             prop_assert_eq!(&sparse.dense(), &dense);
             let mut unpacked = histogram();
-            Packed::of(&sparse).add_to(&mut unpacked);
+            Packed::of(&sparse, &Arc::default()).add_to(&mut unpacked);
             prop_assert_eq!(&unpacked, &dense);
         }
 

@@ -19,6 +19,7 @@ mod live;
 mod observations;
 mod outcome;
 mod run_dir;
+mod spool;
 mod stream;
 
 pub(crate) use alarm::Alarm;

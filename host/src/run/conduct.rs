@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -124,11 +125,21 @@ pub async fn conduct(config: RunConfig, cast: Cast, options: Options) -> Result<
 /// The first interrupt stops the run in good order, the second leaves at once: what this process
 /// made ends with it, and the journal says what else is to be undone.
 async fn obey_interrupts(stop: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
+    if interrupt().await.is_ok() {
         stop.cancel();
     }
-    if tokio::signal::ctrl_c().await.is_ok() {
+    if interrupt().await.is_ok() {
         std::process::exit(130);
+    }
+}
+
+/// SIGINT, as a terminal sends it, or SIGTERM, as a supervisor does: a pod that is deleted gets it, and some
+/// time to end in.
+async fn interrupt() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
     }
 }
 

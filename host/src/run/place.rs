@@ -57,6 +57,9 @@ pub(crate) async fn open(
         EnvironmentKind::Lab { stack } => {
             let stack = Stack::load(stack).map_err(text)?;
             let (lab, kept_up) = lab(&stack, stream).await.map_err(text)?;
+            if kept_up {
+                lab.claim(run).await.map_err(text)?;
+            }
             let opened = lab_place(config, Arc::new(lab)).await?;
             let lasting = kept_up.then(|| Lasting::Lab(stack.name().to_owned()));
             Ok(Place { lasting, ..opened })

@@ -186,7 +186,7 @@ impl Up {
 /// What a lab has made on this machine.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    id: String,
+    pub(crate) id: String,
     pub(crate) init: i32,
     pub(crate) warden: i32,
     /// Each with its start time, because numbers are used again.
@@ -225,12 +225,17 @@ impl Facts {
         left.map(|(pid, _)| format!("process {pid}")).collect()
     }
 
+    /// To be asked before the next lab starts: the kernel gives its namespaces the numbers that became free.
+    pub(crate) fn namespaces_left(&self) -> Vec<String> {
+        let alive: BTreeSet<_> = pids().into_iter().flat_map(namespaces_of).collect();
+        self.namespaces.intersection(&alive).map(|one| format!("namespace {}", one.display())).collect()
+    }
+
     /// Everything of it that is still there.
     pub(crate) fn left(&self) -> Vec<String> {
         let mut left = self.processes_left();
         left.extend(left_of(&self.id));
-        let alive: BTreeSet<_> = pids().into_iter().flat_map(namespaces_of).collect();
-        left.extend(self.namespaces.intersection(&alive).map(|one| format!("namespace {}", one.display())));
+        left.extend(self.namespaces_left());
         let added = interfaces();
         left.extend(added.difference(&self.interfaces).map(|name| format!("interface {name}")));
         left

@@ -14,7 +14,7 @@ use assay::{
     plugin::{CallError, Engine, EngineOptions, Plugin, Source, Tenant},
 };
 use assay_bindings::{
-    Response,
+    Headers, Response,
     behavior::exports::assay::plugin::behavior::UserInfo,
     imports::http::{Error, Request},
 };
@@ -157,7 +157,7 @@ impl ports::Browser for Echo {
         let response = Response {
             status: 200,
             url: request.url.clone(),
-            headers: http::HeaderMap::new(),
+            headers: Headers::default(),
             body: format!("you asked for {}", request.url).into_bytes(),
             service_time: 1_000,
             sample: Some(self.samples),

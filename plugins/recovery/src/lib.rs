@@ -51,7 +51,7 @@ impl Default for Config {
 impl Config {
     /// The bound of a promise, if it has one.
     fn bound(&self, fault: &FaultSeen, promise: Promise) -> Option<Period> {
-        let own = self.bounds.get(&fault.name);
+        let own = self.bounds.get(&fault.name).or_else(|| self.bounds.get(fault.base_name()));
         let other = match promise {
             Promise::Users => own.and_then(|own| own.users),
             Promise::Component => own.and_then(|own| own.component),
@@ -62,8 +62,8 @@ impl Config {
 
     fn is_meant(&self, fault: &FaultSeen) -> bool {
         match &self.only {
-            Some(only) => only.contains(&fault.name),
-            None => fault.recover_within.is_some() || self.bounds.contains_key(&fault.name),
+            Some(only) => only.iter().any(|name| is_called(fault, name)),
+            None => fault.recover_within.is_some() || self.bounds.keys().any(|name| is_called(fault, name)),
         }
     }
 }
@@ -103,7 +103,7 @@ impl Assertion for Recovery {
             return Ok(verdicts);
         }
         let wanted = self.config.only.iter().flatten().chain(self.config.bounds.keys());
-        for name in wanted.filter(|name| !faults.iter().any(|fault| fault.name == **name)) {
+        for name in wanted.filter(|name| !faults.iter().any(|fault| is_called(fault, name))) {
             verdicts.push(Verdict::inconclusive(
                 format!("{name}: recovery"),
                 "the run has no fault of this name",
@@ -133,6 +133,11 @@ impl Recovery {
             (Promise::Component, Some(bound)) => component(subject, fault, bound),
         }
     }
+}
+
+/// Is that its name, or what all strikes of it are called?
+fn is_called(fault: &FaultSeen, name: &str) -> bool {
+    fault.name == name || fault.base_name() == name
 }
 
 fn subject(fault: &FaultSeen, promise: Promise) -> String {

@@ -6,7 +6,7 @@
 use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
 use assay_bindings::{
-    Response,
+    Headers, Response,
     imports::http::{Body, Error, Method, Request},
 };
 use cookie_store::{CookieStore, RawCookie};
@@ -139,18 +139,17 @@ impl Hop {
 struct Answer(Response);
 
 impl Answer {
-    fn header(&self, wanted: header::HeaderName) -> impl Iterator<Item = &str> {
-        let values = self.0.headers.get_all(wanted).into_iter();
-        values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+    fn header<'a>(&'a self, wanted: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.headers.all(wanted).filter_map(|value| std::str::from_utf8(value).ok())
     }
 
     fn redirect(&self, from: &Url) -> Option<Url> {
         matches!(self.0.status, 301 | 302 | 303 | 307 | 308).then_some(())?;
-        from.join(self.header(header::LOCATION).next()?).ok()
+        from.join(self.header("location").next()?).ok()
     }
 
     fn cookies(&self) -> Vec<RawCookie<'static>> {
-        let cookies = self.header(header::SET_COOKIE).map(str::to_owned);
+        let cookies = self.header("set-cookie").map(str::to_owned);
         cookies.filter_map(|text| RawCookie::parse(text).ok()).collect()
     }
 }
@@ -227,9 +226,9 @@ fn client(connect_timeout: Duration) -> Result<Client, Box<dyn StdError + Send +
 async fn fetch(request: reqwest::RequestBuilder, limit: u64) -> Result<Response, Error> {
     let started = Instant::now();
     let mut response = request.send().await.map_err(|error| classify(&error))?;
-    let headers = std::mem::take(response.headers_mut());
-    if headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > LARGEST_HEADERS
-    {
+    let headers: Headers =
+        response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    if headers.size() > LARGEST_HEADERS {
         return Err(Error::Protocol("the answer's headers are larger than 64 KiB".to_owned()));
     }
     let mut body = Vec::new();

@@ -177,8 +177,8 @@ impl HostResponse for With<'_, Http> {
     }
 
     fn header(&mut self, answer: Resource<Response>, name: String) -> wasmtime::Result<Option<String>> {
-        let found = self.response(&answer)?.headers.get(&name);
-        Ok(found.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        let found = self.response(&answer)?.headers.get(&name.to_ascii_lowercase());
+        Ok(found.map(|value| String::from_utf8_lossy(value).into_owned()))
     }
 
     fn body(&mut self, answer: Resource<Response>) -> wasmtime::Result<Vec<u8>> {

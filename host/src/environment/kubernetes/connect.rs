@@ -26,7 +26,7 @@ impl Kubernetes {
     /// Reaches the cluster and finds the target. Nothing is changed.
     pub async fn connect(config: &ClusterConfig, stream: Stream) -> Result<Self> {
         let mut cluster = Self::reach(config, stream).await?;
-        cluster.base_url = super::target::base_url(&cluster.client, config).await?;
+        cluster.base_url = super::target::base_url(&cluster.client, config, cluster.inside).await?;
         Ok(cluster)
     }
 

@@ -36,7 +36,7 @@ impl Drop for Forward {
 
 impl Kubernetes {
     pub(super) async fn way_to(&self, name: &str, port: u16) -> Result<SocketAddr> {
-        let pod = self.pod(name).await?;
+        let pod = self.instance_pod(name).await?;
         if self.inside {
             let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
             return address

@@ -4,7 +4,6 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
 
 use super::{Kubernetes, error::ask, exec::Ran, view};
 use crate::{
@@ -47,7 +46,7 @@ impl Environment for Kubernetes {
     }
 
     async fn instances(&self, selector: &Selector) -> Result<Vec<Instance>> {
-        let found = ask("the instances", self.api::<Pod>().list(&ListParams::default())).await?;
+        let found = ask("the instances", self.api::<Pod>().list(&Self::instance_pods())).await?;
         let clock = self.stream.clock();
         let mut all: Vec<_> = found.items.iter().map(|pod| view::instance(pod, &clock)).collect();
         all.retain(|one| selector.matches(&one.name, &one.labels));
@@ -63,7 +62,7 @@ impl Environment for Kubernetes {
     }
 
     async fn exec(&self, instance: &str, command: &[String], timeout: Duration) -> Result<ExecOutput> {
-        match self.run_in(&self.pod(instance).await?, command, timeout).await? {
+        match self.run_in(&self.instance_pod(instance).await?, command, timeout).await? {
             Ran::Ended(output) => Ok(output),
             Ran::CutOff => Err(EnvironmentError::Unreachable(format!(
                 "the connection to '{instance}' ended before the command did"

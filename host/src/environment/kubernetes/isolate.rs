@@ -17,7 +17,7 @@ use kube::api::{ListParams, PostParams};
 use serde_json::{Value, json};
 
 use super::{
-    Kubernetes, RUN_LABEL,
+    Kubernetes, MANAGED_BY, RUN_LABEL,
     error::{absent_is_fine, ask, merge, remove},
     view,
 };
@@ -32,7 +32,7 @@ impl Kubernetes {
         direction: Direction,
     ) -> Result<()> {
         let run = self.run()?;
-        let pods = ask("the instances", self.api::<Pod>().list(&ListParams::default())).await?.items;
+        let pods = ask("the instances", self.api::<Pod>().list(&Self::instance_pods())).await?.items;
         let name = object_name(id);
         let victim_pods = matching(&pods, victims, "selector")?;
         let peer_pods = peers.map(|peers| matching(&pods, peers, "peer")).transpose()?;
@@ -210,7 +210,11 @@ fn policy(name: &str, run: &str, victims: &LabelRules, spared: &[Value], directi
         true => json!([]),
         false => json!([{ partners: spared }]),
     };
-    let mut spec = json!({ "podSelector": { "matchExpressions": victims.0 }, "policyTypes": [] });
+    // A selector that fits everybody would cut off the run itself, where it happens inside the cluster.
+    let (managed_by, assay) = MANAGED_BY;
+    let spares_own = json!({ "key": managed_by, "operator": "NotIn", "values": [assay] });
+    let victims: Vec<_> = victims.0.iter().cloned().chain([spares_own]).collect();
+    let mut spec = json!({ "podSelector": { "matchExpressions": victims }, "policyTypes": [] });
     for (wanted, kind, key, partners) in
         [(ingress, "Ingress", "ingress", "from"), (egress, "Egress", "egress", "to")]
     {

@@ -11,11 +11,14 @@
 //! * [`view`] says what pods, workloads and nodes are in the environment's words, without asking anything.
 //! * Everything that is created carries the label [`RUN_LABEL`]; what is changed on objects of others is
 //!   undone by the inverse that was journaled, and the journal is also kept in the cluster ([`claim`]).
+//! * A run may also happen inside the cluster: [`job`] says what makes it, follows it, and fetches what it
+//!   wrote. Its pods are no instances.
 //! * Deny by default: one namespace, and nodes only where the config allows them ([`permissions`] says
 //!   which rights that takes).
 //!
 //! Nothing here knows what any program in the cluster is.
 
+mod access;
 mod claim;
 mod connect;
 mod drain;
@@ -24,6 +27,7 @@ mod environment;
 mod error;
 mod exec;
 mod isolate;
+mod job;
 mod nodes;
 mod objects;
 mod permissions;
@@ -36,22 +40,32 @@ mod usage;
 mod view;
 mod watch;
 mod workloads;
+mod yaml;
 
 use std::sync::{Mutex, OnceLock};
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, api::ListParams};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use access::render_role;
 pub use claim::Leftover;
-pub use permissions::{Right, render_role, rights};
+pub use job::{Ended, JobSettings, MOST_FILES, Removal, RunJob, render_job};
+pub use permissions::{Right, rights};
 
 use super::{EnvironmentError, Result};
 use crate::observe::Stream;
 
 /// What everything that a run creates is labelled with: the run's id.
 pub const RUN_LABEL: &str = "assay/run";
+
+/// Marks what is not the target's but Assay's own, by a label that is customary for that: the pods of
+/// runs inside the cluster, and whatever belongs to them. No pod that has it is an instance.
+const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "assay");
+
+/// Selects what is not marked so.
+const NOT_OWN: &str = "app.kubernetes.io/managed-by!=assay";
 
 /// Keeps a pod's object after its end, so that nothing puts another in its place.
 const HOLD: &str = "assay/hold";
@@ -89,7 +103,7 @@ pub struct Target {
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub enum Via {
-    /// On a node that carries one of the Service's pods.
+    /// On a node that carries one of the Service's pods; inside the cluster by the Service's own name.
     NodePort,
     /// By the host that an Ingress gives the Service.
     Ingress,
@@ -135,6 +149,11 @@ impl Kubernetes {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.client.clone(), &self.config.namespace)
+    }
+
+    /// What lists the pods that can be instances.
+    fn instance_pods() -> ListParams {
+        ListParams::default().labels(NOT_OWN)
     }
 
     /// The run that this namespace belongs to now.

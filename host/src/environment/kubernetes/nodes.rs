@@ -35,7 +35,7 @@ impl Kubernetes {
             let found = ask("the nodes", self.node_api().list(&ListParams::default())).await?;
             return Ok(found.items.iter().map(view::node).collect());
         }
-        let pods = ask("the instances", self.api::<Pod>().list(&ListParams::default())).await?;
+        let pods = ask("the instances", self.api::<Pod>().list(&Self::instance_pods())).await?;
         Ok(known_by_pods(&pods.items))
     }
 

@@ -1,12 +1,9 @@
-//! Which rights a run needs, whether this account has them, and the Role that grants them.
+//! Which rights a run needs, and whether this account has them. The roles that grant them are in [`access`](super::access).
 //!
 //! What plugins can call is known from their components: a call that a component does not import, it cannot
 //! make. So the rights are those of the calls that are imported, and no more.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::collections::BTreeSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
@@ -17,7 +14,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{ClusterConfig, Kubernetes, Via, error::ask};
+use super::{ClusterConfig, Kubernetes, Via, access::render_role, error::ask};
 use crate::environment::{Calls, EnvironmentError, Result};
 
 /// How many questions are on their way at once.
@@ -153,7 +150,7 @@ impl Kubernetes {
             asked.buffered(AT_ONCE).try_filter_map(|missing| async { Ok(missing) }).try_collect().await?;
         match missing.is_empty() {
             true => Ok(()),
-            false => Err(EnvironmentError::Other(lacking(&missing, &self.config.namespace))),
+            false => Err(EnvironmentError::Other(lacking(&missing, &self.config.namespace)?)),
         }
     }
 
@@ -191,65 +188,13 @@ impl std::fmt::Display for Right {
     }
 }
 
-fn lacking(missing: &BTreeSet<Right>, namespace: &str) -> String {
+fn lacking(missing: &BTreeSet<Right>, namespace: &str) -> Result<String> {
     let listed: Vec<_> = missing.iter().map(Right::to_string).collect();
-    format!(
+    Ok(format!(
         "this account may not {}; nothing was changed. What is missing is granted by\n\n{}",
         listed.join(", "),
-        render_role(missing, namespace)
-    )
-}
-
-/// A Role, and where rights reach beyond the namespace a ClusterRole, as YAML, each bound to the
-/// ServiceAccount `assay` of the namespace.
-pub fn render_role(rights: &BTreeSet<Right>, namespace: &str) -> String {
-    let (beyond, inside): (BTreeSet<_>, BTreeSet<_>) = rights.iter().partition(|right| right.cluster);
-    let mut text = String::new();
-    if !inside.is_empty() {
-        role(&mut text, "Role", Some(namespace), namespace, &inside);
-    }
-    if !beyond.is_empty() {
-        role(&mut text, "ClusterRole", None, namespace, &beyond);
-    }
-    text
-}
-
-fn role(text: &mut String, kind: &str, lies_in: Option<&str>, namespace: &str, rights: &BTreeSet<&Right>) {
-    // One role beyond namespaces serves one namespace's account.
-    let name = if lies_in.is_some() { "assay".to_owned() } else { format!("assay-{namespace}") };
-    let metadata = match lies_in {
-        Some(namespace) => format!("{{name: {name}, namespace: {namespace}}}"),
-        None => format!("{{name: {name}}}"),
-    };
-    // Writing to a String cannot fail.
-    let _ = write!(
-        text,
-        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {metadata}\nrules:\n"
-    );
-    // Verbs of the same objects make one rule, and so do objects with the same verbs.
-    let mut verbs: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for right in rights {
-        let objects = (right.group.as_str(), right.name.as_deref(), right.resource.as_str());
-        verbs.entry(objects).or_default().push(&right.verb);
-    }
-    let mut rules: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for ((group, name, resource), verbs) in verbs {
-        rules.entry((group, name, verbs)).or_default().push(resource);
-    }
-    for ((group, name, verbs), resources) in rules {
-        let (resources, verbs) = (resources.join(", "), verbs.join(", "));
-        let named = name.map(|name| format!(", resourceNames: [{name}]")).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "- {{apiGroups: [\"{group}\"], resources: [{resources}]{named}, verbs: [{verbs}]}}"
-        );
-    }
-    let _ = write!(
-        text,
-        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata: {metadata}\n\
-         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {name}}}\n\
-         subjects:\n- {{kind: ServiceAccount, name: assay, namespace: {namespace}}}\n"
-    );
+        render_role(missing, namespace)?
+    ))
 }
 
 #[cfg(test)]
@@ -274,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_run_without_faults_only_looks_and_keeps_its_books() {
-        insta::assert_snapshot!(render_role(&rights(&config(false), &Calls::default()), "here"));
+        let rights = rights(&config(false), &Calls::default());
+        insta::assert_snapshot!(render_role(&rights, "here").expect("YAML"));
     }
 
     #[test]
@@ -287,7 +233,8 @@ mod tests {
         let secrets = BTreeSet::from(["database".to_owned()]);
         let calls = calls(&["drain", "terminate", "isolate"]);
         let calls = Calls { objects: vec![object], connections: true, secrets, ..calls };
-        insta::assert_snapshot!(render_role(&rights(&config(true), &calls), "here"));
+        let rights = rights(&config(true), &calls);
+        insta::assert_snapshot!(render_role(&rights, "here").expect("YAML"));
     }
 
     #[test]
@@ -300,6 +247,6 @@ mod tests {
     fn what_is_missing_is_named_with_the_role_that_grants_it() {
         let missing = rights(&config(true), &calls(&["drain"]));
         let missing = missing.into_iter().filter(|right| right.resource == "pods/eviction").collect();
-        insta::assert_snapshot!(lacking(&missing, "here"));
+        insta::assert_snapshot!(lacking(&missing, "here").expect("YAML"));
     }
 }

@@ -12,7 +12,11 @@ use super::{ClusterConfig, Via, error::ask, view};
 use crate::environment::{EnvironmentError, InstanceState, Result};
 
 /// Scheme, host and port, without a trailing slash.
-pub(super) async fn base_url(client: &Client, config: &ClusterConfig) -> Result<String> {
+///
+/// A NodePort is the way in for whoever stands outside. Inside the cluster the Service's own name is that
+/// way, and it holds when the node that a NodePort's address belongs to is the one that fails. An Ingress is
+/// part of what is tested, and so is taken by its host from either side.
+pub(super) async fn base_url(client: &Client, config: &ClusterConfig, inside: bool) -> Result<String> {
     let name = &config.target.service;
     let services: Api<Service> = Api::namespaced(client.clone(), &config.namespace);
     let what = format!("the target, service '{name}' in namespace '{}'", config.namespace);
@@ -20,6 +24,7 @@ pub(super) async fn base_url(client: &Client, config: &ClusterConfig) -> Result<
     let port = port(&service, config.target.port.as_deref())?;
     match config.target.via {
         Via::Name => Ok(by_name(name, &config.namespace, port)),
+        Via::NodePort if inside => Ok(by_name(name, &config.namespace, port)),
         Via::NodePort => {
             let address = node_address(client, config, &service).await?;
             by_node(name, address, port)

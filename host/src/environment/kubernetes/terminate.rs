@@ -58,7 +58,7 @@ echo $count
 
 impl Kubernetes {
     pub(super) async fn end(&self, name: &str, uid: &str, manner: Manner, hold: bool) -> Result<String> {
-        let pod = self.pod(name).await?;
+        let pod = self.instance_pod(name).await?;
         let now = view::instance(&pod, &self.stream.clock()).uid;
         if now != uid {
             return Err(EnvironmentError::Conflict(format!(

@@ -6,7 +6,6 @@ use k8s_openapi::{
     api::core::v1::Pod,
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
-use kube::api::ListParams;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -63,8 +62,8 @@ impl Kubernetes {
         let request = http::Request::get(path).body(Vec::new());
         let request = request.map_err(|error| EnvironmentError::Other(format!("the metrics: {error}")))?;
         let metrics = ask("the metrics API", self.client.request::<PodMetricsList>(request));
-        let (pods, everything) = (self.api::<Pod>(), ListParams::default());
-        let pods = ask("the instances", pods.list(&everything));
+        let (pods, instances) = (self.api::<Pod>(), Self::instance_pods());
+        let pods = ask("the instances", pods.list(&instances));
         let (metrics, pods) = tokio::try_join!(metrics, pods)?;
         Ok(pods.items.iter().filter_map(|pod| reading(pod, &metrics.items)).collect())
     }

@@ -10,7 +10,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
 
-use super::{HOLD, quantity::Amounts};
+use super::{HOLD, MANAGED_BY, quantity::Amounts};
 use crate::{
     environment::{Instance, InstanceState, Node, Workload},
     observe::{Clock, Labels, Nanos, nanos},
@@ -68,6 +68,13 @@ pub(super) fn workload_name(pod: &Pod) -> String {
         }
         _ => owner.name.clone(),
     }
+}
+
+/// Is it a pod of Assay's own, such as the one that carries a run? These are never instances, and so never
+/// victims.
+pub(super) fn is_own(metadata: &ObjectMeta) -> bool {
+    let (key, assay) = MANAGED_BY;
+    metadata.labels.as_ref().and_then(|labels| labels.get(key)).is_some_and(|value| value == assay)
 }
 
 pub(super) fn is_held(pod: &Pod) -> bool {

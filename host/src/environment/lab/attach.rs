@@ -85,6 +85,13 @@ impl Lab {
         }))
     }
 
+    /// Keeps other runs out of a lab that was attached to, until this is dropped.
+    ///
+    /// Fails with `conflict` if another run is using it.
+    pub async fn claim(&self, run: &str) -> Result<()> {
+        self.ask(Call::Claim { run: run.to_owned() }).await.map(drop)
+    }
+
     /// Asks the lab's owner to end it.
     pub async fn shut_down(&self) -> Result<()> {
         self.ask(Call::Shutdown).await.map(drop)

@@ -89,6 +89,10 @@ pub(super) enum Call {
     Secret {
         name: String,
     },
+    /// Answered by the lab's owner: keeps other runs out for as long as this connection lasts.
+    Claim {
+        run: String,
+    },
     /// Answered by the lab's owner, which then ends the lab.
     Shutdown,
 }

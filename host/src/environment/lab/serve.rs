@@ -4,7 +4,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::{
@@ -57,15 +57,18 @@ impl Listening {
     /// Answers until someone asks for the lab's end.
     pub async fn serve(&self, lab: &Arc<Lab>) -> Result<()> {
         let shutdown = Arc::new(Notify::new());
-        loop {
+        let claims: Arc<Claims> = Arc::default();
+        for client in 0.. {
             tokio::select! {
                 accepted = self.listener.accept() => {
                     let (socket, _) = accepted.map_err(other)?;
-                    tokio::spawn(converse(socket, lab.clone(), shutdown.clone()));
+                    let claimant = Claimant { client, claims: claims.clone() };
+                    tokio::spawn(converse(socket, lab.clone(), claimant, shutdown.clone()));
                 }
-                () = shutdown.notified() => return Ok(()),
+                () = shutdown.notified() => break,
             }
         }
+        Ok(())
     }
 }
 
@@ -76,8 +79,41 @@ impl Drop for Listening {
     }
 }
 
+/// Whose the lab is now: a client, and the run that it carries out.
+type Claims = Mutex<Option<(u64, String)>>;
+
+/// One client. Dropped, it claims nothing any more.
+#[derive(Debug)]
+struct Claimant {
+    client: u64,
+    claims: Arc<Claims>,
+}
+
+impl Claimant {
+    /// Makes the lab this client's, unless it is another's: what one run breaks, the other would measure.
+    fn claim(&self, run: String) -> Result<Answer> {
+        let mut claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*claimed {
+            Some((client, other)) if *client != self.client => Err(EnvironmentError::Conflict(format!(
+                "run {other} is using the lab; wait for its end, or use a lab of your own"
+            ))),
+            _ => {
+                *claimed = Some((self.client, run));
+                Ok(Answer::Done)
+            }
+        }
+    }
+}
+
+impl Drop for Claimant {
+    fn drop(&mut self) {
+        let mut claimed = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed.take_if(|(client, _)| *client == self.client);
+    }
+}
+
 /// One client, until it goes away.
-async fn converse(socket: UnixStream, lab: Arc<Lab>, shutdown: Arc<Notify>) {
+async fn converse(socket: UnixStream, lab: Arc<Lab>, claimant: Claimant, shutdown: Arc<Notify>) {
     let (reading, mut writing) = socket.into_split();
     let (sender, mut outgoing) = mpsc::unbounded_channel::<Message>();
     let mut events = lab.stream.subscribe();
@@ -102,6 +138,10 @@ async fn converse(socket: UnixStream, lab: Arc<Lab>, shutdown: Arc<Notify>) {
     let mut lines = BufReader::new(reading).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let Ok(Request { id, call }) = serde_json::from_str(&line) else { break };
+        if let Call::Claim { run } = call {
+            let _sent = sender.send(Message::Answer { id, result: claimant.claim(run) });
+            continue;
+        }
         let (lab, sender, shutdown) = (lab.clone(), sender.clone(), shutdown.clone());
         // Each in its own task: one that takes long does not keep others waiting.
         tokio::spawn(async move {

@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
+use assay_bindings::Headers;
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header::CONTENT_ENCODING};
 
 use crate::observe::ErrorClass;
 
@@ -30,13 +30,13 @@ pub(super) fn too_long(origin: &Origin, limit: u64) -> Failure {
 }
 
 /// Undoes what `content-encoding` says was done. What came without or in another encoding stays.
-pub(super) fn unpack(headers: &HeaderMap, body: Vec<u8>, limit: u64) -> Result<Vec<u8>, Failure> {
-    let Some(encoding) = headers.get(CONTENT_ENCODING) else { return Ok(body) };
+pub(super) fn unpack(headers: &Headers, body: Vec<u8>, limit: u64) -> Result<Vec<u8>, Failure> {
+    let Some(encoding) = headers.get("content-encoding") else { return Ok(body) };
     // An answer to HEAD names an encoding and has nothing in it.
     if body.is_empty() {
         return Ok(body);
     }
-    match encoding.as_bytes().to_ascii_lowercase().as_slice() {
+    match encoding.to_ascii_lowercase().as_slice() {
         b"gzip" | b"x-gzip" => read_bounded(MultiGzDecoder::new(body.as_slice()), "gzip", limit),
         // Named after a format that it is not: some send zlib's, as they should, some the bare one.
         b"deflate" if body[0] & 0x0f == 8 => {
@@ -63,16 +63,14 @@ fn read_bounded(reader: impl Read, encoding: &str, limit: u64) -> Result<Vec<u8>
 mod tests {
     use std::io::Write;
 
+    use super::*;
     use flate2::{
         Compression,
         write::{DeflateEncoder, GzEncoder, ZlibEncoder},
     };
-    use http::HeaderValue;
-
-    use super::*;
 
     fn unpacked(encoding: &'static str, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        unpack(&HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static(encoding))]), body, 1_000)
+        unpack(&Headers::from_iter([("content-encoding", encoding)]), body, 1_000)
     }
 
     fn text(length: usize) -> Vec<u8> {

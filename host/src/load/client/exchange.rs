@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use assay_bindings::Headers;
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    HeaderName, HeaderValue, Method, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HOST, USER_AGENT},
 };
 
@@ -55,7 +56,7 @@ impl Message<'_> {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub status: StatusCode,
-    pub headers: HeaderMap,
+    pub headers: Headers,
     pub body: Vec<u8>,
 }
 

@@ -120,7 +120,8 @@ impl Session {
         }
         let (head, body) = answer.await.map_err(|error| broken(false, &error))?.into_parts();
         let body = self.read(&head.headers, body, limit).await?;
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        Ok(Answer { status: head.status, headers, body })
     }
 
     async fn read(&self, headers: &HeaderMap, body: RecvStream, limit: u64) -> Result<Vec<u8>, Failure> {

@@ -33,9 +33,9 @@ use std::{
     time::Duration,
 };
 
-use assay_bindings::{Response, imports::http as wit};
+use assay_bindings::{Headers, Response, imports::http as wit};
 use futures::{StreamExt, future::BoxFuture, stream};
-use http::{HeaderMap, HeaderValue, StatusCode, header::SET_COOKIE};
+use http::{HeaderValue, StatusCode};
 use url::{Position, Url};
 
 use crate::{
@@ -232,12 +232,9 @@ impl Client {
         HeaderValue::from_maybe_shared(bytes::Bytes::from(cookies)).ok()
     }
 
-    fn keep_cookies(&self, headers: &HeaderMap, url: &Url) {
-        if headers.contains_key(SET_COOKIE) {
-            let mut state = self.state();
-            for cookie in headers.get_all(SET_COOKIE) {
-                state.cookies.obey(cookie.as_bytes(), url);
-            }
+    fn keep_cookies(&self, headers: &Headers, url: &Url) {
+        for cookie in headers.all("set-cookie") {
+            self.state().cookies.obey(cookie, url);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where an answer sends the user.
 
-use http::{HeaderMap, Method, StatusCode, header::LOCATION};
+use assay_bindings::Headers;
+use http::{Method, StatusCode};
 use url::Url;
 
 /// The next hop.
@@ -15,7 +16,7 @@ pub(super) struct Redirect {
 /// place to go to is as well.
 pub(super) fn redirect(
     status: StatusCode,
-    headers: &HeaderMap,
+    headers: &Headers,
     method: &Method,
     from: &Url,
 ) -> Option<Redirect> {
@@ -29,7 +30,7 @@ pub(super) fn redirect(
         | StatusCode::PERMANENT_REDIRECT => method.clone(),
         _ => return None,
     };
-    let place = std::str::from_utf8(headers.get(LOCATION)?.as_bytes()).ok()?;
+    let place = std::str::from_utf8(headers.get("location")?).ok()?;
     let mut url = from.join(place).ok()?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return None;
@@ -40,12 +41,10 @@ pub(super) fn redirect(
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn hop(status: u16, method: Method, location: Option<&'static str>) -> Option<(Method, String)> {
-        let headers = location.into_iter().map(|place| (LOCATION, HeaderValue::from_static(place))).collect();
+        let headers = location.into_iter().map(|place| ("location", place)).collect();
         let from = Url::parse("http://site.test/account/login?next=/").expect("a URL");
         let status = StatusCode::from_u16(status).expect("a status");
         redirect(status, &headers, &method, &from).map(|hop| (hop.method, hop.url.into()))

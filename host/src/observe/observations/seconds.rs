@@ -10,11 +10,16 @@ use super::spans::SECOND;
 use crate::observe::{
     EndpointInterval, ErrorClass, Interval, Nanos, Sparse, Stretch,
     histogram::{Histogram, Packed},
+    spool::Spool,
 };
 
 /// All seconds that were told.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seconds(BTreeMap<u64, Arc<Second>>);
+pub(super) struct Seconds {
+    told: BTreeMap<u64, Arc<Second>>,
+    /// Where their histograms are.
+    spool: Arc<Spool>,
+}
 
 /// One second of load.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +55,8 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn of(interval: &EndpointInterval) -> Self {
+    fn of(interval: &EndpointInterval, spool: &Arc<Spool>) -> Self {
+        let pack = |sparse: &Sparse| Packed::of(sparse, spool);
         let same = |sparse: &Sparse| *sparse == interval.service;
         Self {
             endpoint: interval.endpoint,
@@ -59,9 +65,9 @@ impl Row {
             statuses: interval.statuses.clone().into_boxed_slice(),
             sent: interval.bytes_sent,
             received: interval.bytes_received,
-            service: Packed::of(&interval.service),
-            response: (!same(&interval.response)).then(|| Packed::of(&interval.response)),
-            failed: Packed::of(&interval.failed),
+            service: pack(&interval.service),
+            response: (!same(&interval.response)).then(|| pack(&interval.response)),
+            failed: pack(&interval.failed),
         }
     }
 
@@ -99,7 +105,7 @@ impl Second {
 impl Seconds {
     /// Adds what one teller has to say of a second; several may.
     pub(super) fn add(&mut self, interval: &Interval) {
-        let second = Arc::make_mut(self.0.entry(interval.second).or_default());
+        let second = Arc::make_mut(self.told.entry(interval.second).or_default());
         second.users = second.users.saturating_add(interval.users);
         second.in_flight = second.in_flight.saturating_add(interval.in_flight);
         second.late = second.late.saturating_add(interval.late);
@@ -108,26 +114,26 @@ impl Seconds {
         second.lag = second.lag.max(interval.generator.lag_p99);
         second.late_sends = second.late_sends.saturating_add(interval.generator.late_sends);
         second.shortages = second.shortages.saturating_add(interval.generator.shortages);
-        second.rows.extend(interval.endpoints.iter().map(Row::of));
+        second.rows.extend(interval.endpoints.iter().map(|interval| Row::of(interval, &self.spool)));
         second.rows.sort_by_key(|row| row.endpoint);
         second.stretches.extend(interval.stretches.iter().cloned());
     }
 
     /// The latest second that was told.
     pub(super) fn last(&self) -> Option<u64> {
-        self.0.last_key_value().map(|(second, _)| *second)
+        self.told.last_key_value().map(|(second, _)| *second)
     }
 
     /// The told ones of a range, ascending.
     pub(super) fn within(&self, range: Range<u64>) -> impl Iterator<Item = (u64, &Second)> {
         // A map panics when asked for a range that ends before it starts.
         let range = range.start..range.end.max(range.start);
-        self.0.range(range).map(|(at, second)| (*at, second.as_ref()))
+        self.told.range(range).map(|(at, second)| (*at, second.as_ref()))
     }
 
     pub(super) fn stretches(&self, from: Nanos) -> impl Iterator<Item = &Stretch> {
         // A stretch is told with the second in which its last request ended.
-        self.0
+        self.told
             .range(from / SECOND..)
             .flat_map(|(_, second)| &second.stretches)
             .filter(move |stretch| stretch.last_ended >= from)

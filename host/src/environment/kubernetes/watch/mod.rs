@@ -27,7 +27,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use super::Kubernetes;
+use super::{Kubernetes, NOT_OWN};
 use crate::{
     environment::{EnvironmentError, Result},
     observe::Stream,
@@ -111,7 +111,7 @@ impl Guide {
 async fn follow<B: Book>(api: Api<B::Object>, mut book: B, guide: Guide) {
     let Guide { sight, stream, begins } = guide;
     let mut begins = Some(begins);
-    let changes = watcher::watcher(api, watcher::Config::default().timeout(RENEWED_EVERY));
+    let changes = watcher::watcher(api, watcher::Config::default().labels(NOT_OWN).timeout(RENEWED_EVERY));
     pin_mut!(changes);
     let (mut baseline, mut listed) = (true, BTreeSet::new());
     while let Some(change) = changes.next().await {
@@ -132,6 +132,8 @@ async fn follow<B: Book>(api: Api<B::Object>, mut book: B, guide: Guide) {
             Ok(Change::Delete(object)) => {
                 book.gone(object.meta().uid.as_deref().unwrap_or_default(), &stream)
             }
+            // The server answers, but has forgotten where this watch had got to: it lists everything anew.
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => {}
             Err(error) => {
                 sight.lose(B::OBJECTS, &super::error::chain(&error));
                 tokio::time::sleep(PAUSE).await;

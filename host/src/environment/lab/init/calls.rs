@@ -47,7 +47,7 @@ impl Center {
                 let door = self.door(index);
                 door.map(|door| Answer::Door(Box::new(door))).ok_or_else(|| not_running(&instance))
             }),
-            Call::Begin(_) | Call::Hello | Call::Secret { .. } | Call::Shutdown => {
+            Call::Begin(_) | Call::Hello | Call::Secret { .. } | Call::Claim { .. } | Call::Shutdown => {
                 Err(EnvironmentError::Invalid("not a question for lab-init".to_owned()))
             }
         })

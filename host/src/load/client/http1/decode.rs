@@ -7,11 +7,8 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
-};
+use assay_bindings::Headers;
+use http::StatusCode;
 use httparse::{ParserConfig, Status};
 
 use crate::{
@@ -45,11 +42,11 @@ pub(super) enum Fault {
     #[error("the peer switches protocols, which nobody asked for")]
     Switch,
     #[error("the content-length {0:?} is no length")]
-    Length(HeaderValue),
+    Length(String),
     #[error("the content-length is given twice, and differs")]
     Lengths,
     #[error("the transfer coding {0:?} is not known")]
-    Coding(HeaderValue),
+    Coding(String),
     #[error("the size of a chunk does not parse")]
     Chunk,
     #[error("the body is over the limit of {0} bytes")]
@@ -95,7 +92,7 @@ enum Stage {
 #[derive(Debug)]
 struct Head {
     status: StatusCode,
-    headers: HeaderMap,
+    headers: Headers,
     lasts: bool,
 }
 
@@ -227,46 +224,32 @@ fn parse_up_to<const MOST: usize>(bytes: &[u8]) -> Result<Option<(usize, Head)>,
         };
     let code = parsed.code.unwrap_or_default();
     let status = StatusCode::from_u16(code).map_err(|_| Fault::Status(code))?;
-    // One copy that all values share.
-    let shared = Bytes::copy_from_slice(&bytes[..used]);
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut headers = Headers::with_capacity(parsed.headers.len(), used);
     for header in &*parsed.headers {
-        let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| Fault::Head(httparse::Error::HeaderName))?;
-        let value = if header.value.is_empty() { Bytes::new() } else { place(&shared, bytes, header.value) };
-        let value =
-            HeaderValue::from_maybe_shared(value).map_err(|_| Fault::Head(httparse::Error::HeaderValue))?;
-        headers.append(name, value);
+        headers.push(header.name, header.value);
     }
     let says = |word: &str| {
-        let values = headers.get_all(CONNECTION).into_iter();
-        let mut words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        let mut words = headers.all("connection").flat_map(|value| value.split(|byte| *byte == b','));
         words.any(|said| said.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     };
     let lasts = if parsed.version == Some(1) { !says("close") } else { says("keep-alive") };
     Ok(Some((used, Head { status, headers, lasts })))
 }
 
-/// The part of `shared` where `part` stands in `whole`, of which it is a copy.
-fn place(shared: &Bytes, whole: &[u8], part: &[u8]) -> Bytes {
-    let from = part.as_ptr() as usize - whole.as_ptr() as usize;
-    shared.slice(from..from + part.len())
-}
-
 /// RFC 9112, section 6.3, of an answer that may have a body.
 fn framing(head: &mut Head) -> Result<Framing, Fault> {
     let mut chunked = false;
-    for coding in head.headers.get_all(TRANSFER_ENCODING) {
-        match coding.as_bytes() {
+    for coding in head.headers.all("transfer-encoding") {
+        match coding {
             name if name.eq_ignore_ascii_case(b"chunked") && !chunked => chunked = true,
             name if name.eq_ignore_ascii_case(b"identity") => {}
-            _ => return Err(Fault::Coding(coding.clone())),
+            _ => return Err(Fault::Coding(text(coding))),
         }
     }
     let mut length = None;
-    for value in head.headers.get_all(CONTENT_LENGTH) {
-        for text in value.as_bytes().split(|byte| *byte == b',') {
-            let number = number(text.trim_ascii()).ok_or_else(|| Fault::Length(value.clone()))?;
+    for value in head.headers.all("content-length") {
+        for part in value.split(|byte| *byte == b',') {
+            let number = number(part.trim_ascii()).ok_or_else(|| Fault::Length(text(value)))?;
             if length.is_some_and(|length| length != number) {
                 return Err(Fault::Lengths);
             }
@@ -279,6 +262,11 @@ fn framing(head: &mut Head) -> Result<Framing, Fault> {
         return Ok(Framing::Chunked(Chunked::Size(Vec::new())));
     }
     Ok(length.map_or(Framing::UntilClose, Framing::Length))
+}
+
+/// For people to read.
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 /// Digits and nothing else.

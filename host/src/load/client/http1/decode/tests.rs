@@ -21,8 +21,10 @@ fn read(bytes: &[u8], piece: usize, to_head: bool) -> Result<Decoded, Fault> {
 fn told(read: Result<Decoded, Fault>) -> String {
     match read {
         Ok(Decoded { answer: Answer { status, headers, body }, lasts }) => {
-            let headers =
-                headers.iter().map(|(name, value)| format!(" {name}={value:?}")).collect::<String>();
+            let headers = headers
+                .iter()
+                .map(|(name, value)| format!(" {}={:?}", name.escape_ascii(), String::from_utf8_lossy(value)))
+                .collect::<String>();
             let lasts = if lasts { "lasts" } else { "ends" };
             format!("{} {lasts}{headers} {:?}", status.as_u16(), String::from_utf8_lossy(&body))
         }
