@@ -30,6 +30,10 @@ use crate::{
 const NAMESPACE: &str = "jewelry-shop";
 const DRILL: &str = "config/drill-postgres-failover.toml";
 
+/// How many follow a primary. Who still copies it receives a stream, too.
+const FOLLOWING: &str = "select count(*) from pg_stat_replication \
+     where state = 'streaming' and application_name like 'postgres-%'";
+
 /// The deployed shop, whole.
 struct Shop {
     cluster: Cluster,
@@ -64,8 +68,7 @@ impl Shop {
             let roles = self.roles().await;
             let mut primaries = roles.iter().filter(|(_, role)| *role == Some(true));
             let (Some((primary, _)), None) = (primaries.next(), primaries.next()) else { return false };
-            let following = "select count(*) from pg_stat_replication where state = 'streaming'";
-            self.ask(primary, following).await.as_deref() == Some("2")
+            self.ask(primary, FOLLOWING).await.as_deref() == Some("2")
         })
         .await;
     }
@@ -261,29 +264,43 @@ async fn a_pod_that_only_a_label_calls_primary_is_left_alone() {
     shop.assert_untouched().await;
 }
 
-/// A replica whose node lost its power while it copied the primary. What it had got is no database.
+/// Has Patroni copy the primary anew, and freezes that where it has just begun.
+const BEGIN_A_COPY: &str = r#"
+patronictl reinit --force postgres-primary "$PATRONI_NAME" &
+until [ -e /data/postgresql/backup_label ]; do :; done
+for process in /proc/[0-9]*; do
+    read -r program <"$process/comm" && [ "$program" = pg_basebackup ] && kill -STOP "${process#/proc/}"
+done
+wait
+"#;
+
+/// A replica that loses its power while it copies the primary. What it had got is no database.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: make test-kubernetes"]
 async fn a_copy_of_the_database_that_was_cut_short_is_made_anew() {
     let shop = Shop::open().await;
     let (_, standby) = shop.primary_and_standby().await;
-    let manifest = "/data/postgresql/backup_manifest";
-    let exec = async |command: &[&str]| {
-        let command: Vec<_> = command.iter().map(|part| (*part).to_owned()).collect();
-        shop.kubernetes.exec(&standby, &command, Duration::from_secs(10)).await.expect("it runs").exit_code
+    let shell = async |script: &str| {
+        let command = ["sh", "-c", script].map(str::to_owned);
+        shop.kubernetes.exec(&standby, &command, Duration::from_secs(30)).await.expect("it runs")
     };
-    // So far the copy had come.
-    assert_eq!(exec(&["mv", manifest, "/data/postgresql/backup_manifest.tmp"]).await, 0);
+    let begun = shell(BEGIN_A_COPY).await;
+    let half = shell("cd /data/postgresql && [ -e backup_label ] && [ ! -e backup_manifest ]").await;
+    assert_eq!(half.exit_code, 0, "{begun:?}");
+
     let named = format!("name={standby}").parse().expect("a selector");
-    let before = shop.kubernetes.instances(&named).await.expect("instances").remove(0);
-    shop.kubernetes.terminate(&before.name, &before.uid, Manner::Crash, false).await.expect("it crashes");
+    let instance = async || shop.kubernetes.instances(&named).await.expect("instances").remove(0);
+    let before = instance().await;
+    shop.kubernetes.terminate(&standby, &before.uid, Manner::Crash, false).await.expect("it crashes");
     until("it was started again", async || {
-        let now = shop.kubernetes.instances(&named).await.expect("instances").remove(0);
+        let now = instance().await;
         now.uid != before.uid && now.state == InstanceState::Ready
     })
     .await;
     shop.whole().await;
-    assert_eq!(exec(&["test", "-e", manifest]).await, 0, "it has copied all of the primary");
+    let whole = shell("cd /data/postgresql && [ ! -e backup_label ] && [ -e backup_manifest ]").await;
+    assert_eq!(whole.exit_code, 0, "it has copied all of the primary");
+    shop.assert_untouched().await;
 }
 
 async fn label_wrongly(pods: Api<Pod>, primary: String, standby: String) {
