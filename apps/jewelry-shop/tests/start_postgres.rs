@@ -21,7 +21,10 @@ const FOUND: [(&str, &[&str], bool); 7] = [
 #[test]
 fn a_database_is_kept_and_half_a_copy_is_not() {
     for (script, config) in [
-        ("kubernetes/jewelry-shop/base/files/start-postgres.sh", "kubernetes/jewelry-shop/base/files/patroni.yml"),
+        (
+            "kubernetes/jewelry-shop/base/files/start-postgres.sh",
+            "kubernetes/jewelry-shop/base/files/patroni.yml",
+        ),
         ("stacks/jewelry-shop/start-postgres.sh.j2", "stacks/jewelry-shop/patroni.yml.j2"),
     ] {
         let (script, config) = (read(script), read(config));
