@@ -267,7 +267,7 @@ async fn a_pod_that_only_a_label_calls_primary_is_left_alone() {
 /// Has Patroni copy the primary anew, and freezes that where it has just begun.
 const BEGIN_A_COPY: &str = r#"
 patronictl reinit --force postgres-primary "$PATRONI_NAME" &
-until [ -e /data/postgresql/backup_label ]; do :; done
+timeout 50 sh -c 'until [ -e /data/postgresql/backup_label ]; do sleep 0.02; done'
 for process in /proc/[0-9]*; do
     read -r program <"$process/comm" && [ "$program" = pg_basebackup ] && kill -STOP "${process#/proc/}"
 done
@@ -282,7 +282,7 @@ async fn a_copy_of_the_database_that_was_cut_short_is_made_anew() {
     let (_, standby) = shop.primary_and_standby().await;
     let shell = async |script: &str| {
         let command = ["sh", "-c", script].map(str::to_owned);
-        shop.kubernetes.exec(&standby, &command, Duration::from_secs(30)).await.expect("it runs")
+        shop.kubernetes.exec(&standby, &command, Duration::from_secs(60)).await.expect("it runs")
     };
     let begun = shell(BEGIN_A_COPY).await;
     let half = shell("cd /data/postgresql && [ -e backup_label ] && [ ! -e backup_manifest ]").await;
