@@ -9,7 +9,7 @@ use std::{
 
 use assay::{
     environment::{
-        Environment,
+        Environment, InstanceState, Manner,
         kubernetes::{ClusterConfig, Kubernetes, Target, Via},
     },
     observe::{Clock, Stream},
@@ -29,6 +29,10 @@ use crate::{
 
 const NAMESPACE: &str = "jewelry-shop";
 const DRILL: &str = "config/drill-postgres-failover.toml";
+
+/// How many follow a primary. Who still copies it receives a stream, too.
+const FOLLOWING: &str = "select count(*) from pg_stat_replication \
+     where state = 'streaming' and application_name like 'postgres-%'";
 
 /// The deployed shop, whole.
 struct Shop {
@@ -57,15 +61,23 @@ impl Shop {
         shop
     }
 
-    /// Waits until everything is ready and the database has one primary and two that follow it.
+    /// Waits until everything is ready and the database has one primary, whom two follow.
     async fn whole(&self) {
         self.kubernetes.wait_ready(Duration::from_secs(180)).await.expect("it gets ready");
         until("two follow one primary", async || {
-            let mut roles = self.roles().await;
-            roles.sort_by_key(|(_, role)| *role != Some(true));
-            matches!(roles.as_slice(), [(_, Some(true)), (_, Some(false)), (_, Some(false))])
+            let roles = self.roles().await;
+            let mut primaries = roles.iter().filter(|(_, role)| *role == Some(true));
+            let (Some((primary, _)), None) = (primaries.next(), primaries.next()) else { return false };
+            self.ask(primary, FOLLOWING).await.as_deref() == Some("2")
         })
         .await;
+    }
+
+    /// What a database answers, by its own socket.
+    async fn ask(&self, database: &str, statement: &str) -> Option<String> {
+        let command = ["psql", "-U", "postgres", "-d", "postgres", "-tAc", statement].map(str::to_owned);
+        let said = self.kubernetes.exec(database, &command, Duration::from_secs(10)).await.ok()?;
+        (said.exit_code == 0).then(|| said.stdout.trim().to_owned())
     }
 
     /// Every database, and whether it says that it is the primary.
@@ -73,14 +85,11 @@ impl Shop {
         let databases = self.kubernetes.instances(&"app=postgres".parse().expect("a selector")).await;
         let mut roles = Vec::new();
         for database in databases.expect("instances") {
-            let command = ["psql", "-U", "postgres", "-d", "postgres", "-tAc", "select pg_is_in_recovery()"];
-            let command = command.map(str::to_owned);
-            let said = self.kubernetes.exec(&database.name, &command, Duration::from_secs(10)).await;
-            let role = said.ok().and_then(|said| match said.stdout.trim() {
-                "f" => Some(true),
-                "t" => Some(false),
+            let role = match self.ask(&database.name, "select pg_is_in_recovery()").await.as_deref() {
+                Some("f") => Some(true),
+                Some("t") => Some(false),
                 _ => None,
-            });
+            };
             roles.push((database.name, role));
         }
         roles
@@ -252,6 +261,45 @@ async fn a_pod_that_only_a_label_calls_primary_is_left_alone() {
     assert_eq!(output.status.code(), Some(130), "{}", text(&output));
     assert_struck(&directory, &primary);
     shop.whole().await;
+    shop.assert_untouched().await;
+}
+
+/// Has Patroni copy the primary anew, and freezes that where it has just begun.
+const BEGIN_A_COPY: &str = r#"
+patronictl reinit --force postgres-primary "$PATRONI_NAME" &
+timeout 50 sh -c 'until [ -e /data/postgresql/backup_label ]; do sleep 0.02; done'
+for process in /proc/[0-9]*; do
+    read -r program <"$process/comm" && [ "$program" = pg_basebackup ] && kill -STOP "${process#/proc/}"
+done
+wait
+"#;
+
+/// A replica that loses its power while it copies the primary. What it had got is no database.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: make test-kubernetes"]
+async fn a_copy_of_the_database_that_was_cut_short_is_made_anew() {
+    let shop = Shop::open().await;
+    let (_, standby) = shop.primary_and_standby().await;
+    let shell = async |script: &str| {
+        let command = ["sh", "-c", script].map(str::to_owned);
+        shop.kubernetes.exec(&standby, &command, Duration::from_secs(60)).await.expect("it runs")
+    };
+    let begun = shell(BEGIN_A_COPY).await;
+    let half = shell("cd /data/postgresql && [ -e backup_label ] && [ ! -e backup_manifest ]").await;
+    assert_eq!(half.exit_code, 0, "{begun:?}");
+
+    let named = format!("name={standby}").parse().expect("a selector");
+    let instance = async || shop.kubernetes.instances(&named).await.expect("instances").remove(0);
+    let before = instance().await;
+    shop.kubernetes.terminate(&standby, &before.uid, Manner::Crash, false).await.expect("it crashes");
+    until("it was started again", async || {
+        let now = instance().await;
+        now.uid != before.uid && now.state == InstanceState::Ready
+    })
+    .await;
+    shop.whole().await;
+    let whole = shell("cd /data/postgresql && [ ! -e backup_label ] && [ -e backup_manifest ]").await;
+    assert_eq!(whole.exit_code, 0, "it has copied all of the primary");
     shop.assert_untouched().await;
 }
 

@@ -1,0 +1,57 @@
+//! On both platforms a script decides whether what it finds is a database, or what is left of copying one. It must
+//! keep the former, and never the latter.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Files of a data directory, and whether they are a database.
+const FOUND: [(&str, &[&str], bool); 7] = [
+    ("nothing", &[], false),
+    ("a database of its own", &["PG_VERSION", "global/pg_control"], true),
+    ("a copy in use", &["backup_label.old", "backup_manifest", "global/pg_control", "standby.signal"], true),
+    ("a copy that has just begun", &["pg_wal/archive_status/none"], false),
+    ("a copy without its end", &["backup_label", "PG_VERSION", "base/1/1259"], false),
+    ("a copy not yet on disk", &["backup_label", "backup_manifest.tmp", "global/pg_control"], false),
+    ("a copy that was never in use", &["backup_label", "backup_manifest", "global/pg_control"], false),
+];
+
+#[test]
+fn a_database_is_kept_and_half_a_copy_is_not() {
+    for (script, config) in [
+        (
+            "kubernetes/jewelry-shop/base/files/start-postgres.sh",
+            "kubernetes/jewelry-shop/base/files/patroni.yml",
+        ),
+        ("stacks/jewelry-shop/start-postgres.sh.j2", "stacks/jewelry-shop/patroni.yml.j2"),
+    ] {
+        let (script, config) = (read(script), read(config));
+        let data = config.lines().find_map(|line| line.trim().strip_prefix("data_dir: ")).expect("a line");
+        assert!(script.contains(&format!("data={data}\n")), "the script looks at {data}");
+        for (what, files, is_kept) in FOUND {
+            let folder = tempfile::tempdir().expect("a folder");
+            let found = folder.path().join("data");
+            for file in files {
+                let file = found.join(file);
+                fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+                fs::write(file, "").expect("written");
+            }
+            start(&script.replace(&format!("data={data}\n"), &format!("data={}\n", found.display())));
+            assert_eq!(found.exists(), is_kept, "{what}, {data}");
+        }
+    }
+}
+
+/// Runs the script up to where it would hand over to Patroni.
+fn start(script: &str) {
+    let (decides, _) = script.split_once("exec patroni").expect("it starts Patroni");
+    let status = Command::new("sh").args(["-c", decides]).status().expect("it starts");
+    assert!(status.success());
+}
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
