@@ -120,10 +120,11 @@ async fn converse(socket: UnixStream, lab: Arc<Lab>, claimant: Claimant, shutdow
     let (stream, clock) = (sender.clone(), lab.stream.clock());
     let telling = tokio::spawn(async move {
         while let Some(event) = events.recv().await {
-            let is_of_the_lab = matches!(
-                event.fact,
-                Fact::Instance(_) | Fact::Replicas { .. } | Fact::Rescaled { .. } | Fact::Quota { .. }
-            );
+            let is_of_the_lab = match &event.fact {
+                Fact::Instance(_) | Fact::Replicas { .. } | Fact::Rescaled { .. } | Fact::Quota { .. } => true,
+                Fact::Finding { source, .. } => source.starts_with("autoscaler "),
+                _ => false,
+            };
             if is_of_the_lab {
                 let at = monotonic().saturating_sub(clock.now().saturating_sub(event.at));
                 if stream.send(Message::Event { at, fact: event.fact.clone() }).is_err() {

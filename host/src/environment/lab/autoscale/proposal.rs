@@ -101,7 +101,8 @@ pub(super) fn of(target: Target, settings: &Settings, situation: &Situation<'_>)
     if ratio > 1.0 {
         assumed.extend(fill(0, missing + unready));
     } else if ratio < 1.0 {
-        let busy = request * u64::from(target.utilization.max(100)) / 100;
+        let busy = u128::from(request) * u128::from(target.utilization.max(100)) / 100;
+        let busy = u64::try_from(busy).unwrap_or(u64::MAX);
         assumed.extend(fill(busy, missing));
     }
     let again = load.ratio(&assumed);

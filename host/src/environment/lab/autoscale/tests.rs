@@ -192,8 +192,21 @@ fn up_at_once_and_down_by_and_by() {
     );
 }
 
+#[test]
+fn no_request_and_no_target_are_too_large() {
+    let size = "min = 1\nmax = 10\ntarget-utilization = { memory = 4000000000 }";
+    let size = toml::from_str::<AutoscaleFile>(size).expect("a size").size().expect("a right one");
+    let pods = ["count = 3\nmemory = 1", "count = 1"].map(|text| toml::from_str(text).expect("pods"));
+    let pods: Vec<_> = pods.iter().flat_map(PodsOfCase::pods).collect();
+    let request = |_: Resource| Some(1 << 60);
+    let situation = Situation { now: NOW, current: 4, pods: &pods, request: &request };
+    let decision = Autoscaler::new(size, Settings::default()).decide(&situation).expect("it decides");
+    // What there is at first was recommended.
+    assert_eq!(decision.desired, 4);
+}
+
 proptest! {
-    /// Whatever is seen, the count stays inside its bounds and goes the way that the use asks for.
+    /// Whatever is seen, the count stays inside its bounds.
     #[test]
     fn counts_stay_inside_their_bounds(loads in proptest::collection::vec(0_u64..3_000, 1..40)) {
         let autoscale = "min = 3\nmax = 10\ntarget-utilization = { cpu = 70 }";

@@ -180,6 +180,8 @@ impl Center {
         now: Instant,
     ) -> io::Result<Option<Result<Answer, EnvironmentError>>> {
         let node = self.plan.nodes[drain.node].name.clone();
+        // Who was taken out of use on the way ends, and is nobody's business here any more.
+        drain.moving.take_if(|index| !self.instances[*index].enlisted);
         if let Some(index) = drain.moving {
             if self.instances[index].node != drain.node {
                 // It counts as moved once it serves again.

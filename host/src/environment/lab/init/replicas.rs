@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, io, time::Duration};
 
-use super::{super::protocol::monotonic, center::Center};
+use super::{super::protocol::monotonic, center::Center, instance::Stage};
 
 /// What decides who goes first, the least of all being the first. For what can move it is what a ReplicaSet
 /// decides by, for what has a place of its own what a StatefulSet does.
@@ -17,8 +17,14 @@ impl Center {
         let (mut used, mut free): (Vec<_>, Vec<_>) =
             slots.into_iter().partition(|index| self.instances[*index].enlisted);
         let (wanted, now) = (count as usize, monotonic());
-        // Those that have ended first: what is still ending would have to start once more in its old place.
-        free.sort_by_key(|index| (self.instances[*index].process().is_some(), self.slot(*index).ordinal));
+        // Those that can start now first: one that is held cannot, and what is still ending would have to start
+        // once more in its old place. Who has a place of its own takes it in any case.
+        let movable = self.plan.workloads[workload].movable;
+        free.sort_by_key(|index| {
+            let instance = &self.instances[*index];
+            let (held, ending) = (instance.held, instance.process().is_some());
+            (movable && held, movable && ending, self.slot(*index).ordinal)
+        });
         for index in free.into_iter().take(wanted.saturating_sub(used.len())) {
             self.enlist(index)?;
         }
@@ -38,6 +44,10 @@ impl Center {
         }
         let instance = &mut self.instances[index];
         instance.enlisted = true;
+        if matches!(instance.stage, Stage::Running(_)) {
+            // Nobody had come to end it.
+            return Ok(());
+        }
         // It is a new one, whatever ran in its slot before.
         (instance.born, instance.crashes, instance.restarts) = (None, 0, 0);
         instance.detail.clear();
