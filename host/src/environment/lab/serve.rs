@@ -121,7 +121,9 @@ async fn converse(socket: UnixStream, lab: Arc<Lab>, claimant: Claimant, shutdow
     let telling = tokio::spawn(async move {
         while let Some(event) = events.recv().await {
             let is_of_the_lab = match &event.fact {
-                Fact::Instance(_) | Fact::Replicas { .. } | Fact::Rescaled { .. } | Fact::Quota { .. } => true,
+                Fact::Instance(_) | Fact::Replicas { .. } | Fact::Rescaled { .. } | Fact::Quota { .. } => {
+                    true
+                }
                 Fact::Finding { source, .. } => source.starts_with("autoscaler "),
                 _ => false,
             };
