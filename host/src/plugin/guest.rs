@@ -12,6 +12,7 @@ use wasmtime::{Store, UpdateDeadline};
 use super::{
     CallError, ConfigureError, Engine, Sandbox,
     call::{cut_failure, diagnose, no_room},
+    errand::Errands,
     text::cut,
 };
 use crate::observe::{Alarm, PluginFailureKind};
@@ -33,6 +34,8 @@ pub struct Guest<Exports, Host: Hosted> {
     whole: bool,
     /// Bounds its calls.
     alarm: Alarm,
+    /// What its host functions want done.
+    errands: Errands,
 }
 
 impl<Exports, Host: Hosted> Guest<Exports, Host> {
@@ -55,14 +58,15 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         let timeout = limits.call_timeout;
         let until = begin(&mut store, timeout);
         let mut alarm = Alarm::default();
-        let answer = alarm.bound(until, instantiate(&mut store)).await;
+        let errands = store.data_mut().sandbox().errands().clone();
+        let answer = alarm.bound(until, errands.drive(instantiate(&mut store))).await;
         if let Some(Err(error)) = &answer
             && let Some(because) = no_room(error)
         {
             return Err(CallError::NoRoom(because));
         }
         match settle(&mut store, "instantiate", timeout, answer) {
-            Ok(exports) => Ok(Self { exports, store, whole: true, alarm }),
+            Ok(exports) => Ok(Self { exports, store, whole: true, alarm, errands }),
             Err(error) => Err(error),
         }
     }
@@ -90,7 +94,8 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         self.whole = false;
         let timeout = self.store.data_mut().sandbox().limits().call_timeout;
         let until = begin(&mut self.store, timeout);
-        let answer = self.alarm.bound(until, export(&self.exports, &mut self.store)).await;
+        let call = self.errands.drive(export(&self.exports, &mut self.store));
+        let answer = self.alarm.bound(until, call).await;
         let answer = settle(&mut self.store, name, timeout, answer)?;
         self.whole = true;
         Ok(answer)

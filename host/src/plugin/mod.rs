@@ -16,6 +16,7 @@ mod built_in;
 mod cache;
 mod call;
 mod engine;
+mod errand;
 mod guest;
 mod kind;
 mod machine;

@@ -9,7 +9,7 @@ use assay_bindings::imports::log;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView};
 
-use super::{Tenant, output::Output, text::cut, wasi};
+use super::{Tenant, errand::Errands, output::Output, text::cut, wasi};
 use crate::{
     config::Limits,
     observe::{Clock, Level, Nanos, nanos},
@@ -27,6 +27,7 @@ pub struct Sandbox {
     tenant: Arc<Tenant>,
     /// Tells this instance's random streams from those of others.
     instance: u64,
+    errands: Errands,
     pub(crate) table: ResourceTable,
     /// Made when first asked for: most guests never do, and it is not small.
     wasi: Option<WasiCtx>,
@@ -59,6 +60,7 @@ impl Sandbox {
         Self {
             tenant,
             instance,
+            errands: Errands::default(),
             table,
             wasi: None,
             output,
@@ -73,6 +75,11 @@ impl Sandbox {
     /// The plugin's part in the run.
     pub fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant
+    }
+
+    /// Where host functions that wait have their work done.
+    pub(crate) fn errands(&self) -> &Errands {
+        &self.errands
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -108,7 +115,10 @@ impl Sandbox {
         self.deadline = self.clock().now().saturating_add(nanos(timeout));
         self.refused = None;
         self.panic = None;
-        self.output.begin();
+        // Only by way of WASI is anything written there.
+        if self.wasi.is_some() {
+            self.output.begin();
+        }
         self.clock().instant(self.deadline)
     }
 

@@ -1,7 +1,4 @@
 //! The browser of faults: asks parts of the target how they are, and records nothing.
-//!
-//! Requests run on tasks of their own: a TLS handshake needs more stack than a guest that recursed
-//! deeply may have left on its fiber.
 
 use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
@@ -93,14 +90,9 @@ impl ControlBrowser {
             Body::Json(text) => builder.header(header::CONTENT_TYPE, "application/json").body(text.clone()),
             Body::Form(fields) => builder.form(fields),
         };
-        let limit = self.body;
-        let fetching = tokio::spawn(async move {
-            let fetched = tokio::time::timeout_at(until, fetch(builder, limit)).await;
-            fetched.unwrap_or_else(|_| Err(Error::Timeout("the answer took too long".to_owned())))
-        });
-        let response = fetching
-            .await
-            .unwrap_or_else(|error| Err(Error::Protocol(format!("the request broke off: {error}"))))?;
+        let fetched = tokio::time::timeout_at(until, fetch(builder, self.body)).await;
+        let response =
+            fetched.unwrap_or_else(|_| Err(Error::Timeout("the answer took too long".to_owned())))?;
         let answer = Answer(response);
         for cookie in answer.cookies() {
             // A cookie that does not fit the URL is ignored, as browsers do.

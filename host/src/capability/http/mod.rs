@@ -11,6 +11,7 @@ use assay_bindings::{
         types::Nanos,
     },
 };
+use futures::future::BoxFuture;
 use http::{Host, HostResponse};
 use wasmtime::component::Resource;
 
@@ -30,26 +31,40 @@ const CONNECTIONS: std::ops::RangeInclusive<u32> = 1..=16;
 /// One instance's HTTP.
 pub(crate) struct Http {
     gate: Gate,
-    browser: Box<dyn Browser>,
+    /// Absent while it is on an errand.
+    browser: Option<Box<dyn Browser>>,
     held_answers: usize,
     held_bytes: u64,
 }
 
 impl Http {
     pub(crate) fn new(gate: Gate, browser: Box<dyn Browser>) -> Self {
-        Self { gate, browser, held_answers: 0, held_bytes: 0 }
+        Self { gate, browser: Some(browser), held_answers: 0, held_bytes: 0 }
     }
 
     /// An export returned, or was broken off: its samples are what they are.
     pub(crate) fn commit_all(&mut self) {
-        self.browser.commit_all();
+        self.commit();
+    }
+
+    fn commit(&mut self) {
+        if let Some(browser) = &mut self.browser {
+            browser.commit_all();
+        }
+    }
+
+    fn browser(&mut self) -> wasmtime::Result<&mut dyn Browser> {
+        match &mut self.browser {
+            Some(browser) => Ok(&mut **browser),
+            None => Err(wasmtime::Error::msg("a request is under way")),
+        }
     }
 }
 
 impl Drop for Http {
     fn drop(&mut self) {
         // A call whose future was dropped has not returned, but its requests were sent.
-        self.browser.commit_all();
+        self.commit();
     }
 }
 
@@ -61,11 +76,28 @@ impl With<'_, Http> {
     }
 
     /// Checks a request and bounds it by the export's deadline.
-    async fn admit(&mut self, mut request: Request) -> Result<Request, Error> {
-        gate::check(&request)?;
+    async fn admit(&mut self, request: &mut Request) -> Result<(), Error> {
+        gate::check(request)?;
         self.own.gate.check_url(&request.url).await?;
-        gate::bound(&mut request, self.sandbox.time_for(gate::LONGEST));
-        Ok(request)
+        gate::bound(request, self.sandbox.time_for(gate::LONGEST));
+        Ok(())
+    }
+
+    /// Sends the browser off the fiber with work, and waits until it is back.
+    async fn errand<T: Send + 'static>(
+        &mut self,
+        work: impl for<'a> FnOnce(&'a mut dyn Browser) -> BoxFuture<'a, T> + Send + 'static,
+    ) -> wasmtime::Result<T> {
+        let Some(mut browser) = self.own.browser.take() else {
+            return Err(wasmtime::Error::msg("a request is under way"));
+        };
+        let work = Box::pin(async move {
+            let answer = work(&mut *browser).await;
+            (browser, answer)
+        });
+        let (browser, answer) = self.sandbox.errands().run(work).await;
+        self.own.browser = Some(browser);
+        Ok(answer)
     }
 
     /// Is there room to hold one more answer?
@@ -93,14 +125,14 @@ impl With<'_, Http> {
 }
 
 impl Host for With<'_, Http> {
-    async fn send(&mut self, request: Request) -> wasmtime::Result<Answer> {
+    async fn send(&mut self, mut request: Request) -> wasmtime::Result<Answer> {
         let admitted = match self.has_room(1) {
-            Ok(()) => self.admit(request).await,
+            Ok(()) => self.admit(&mut request).await,
             Err(error) => Err(error),
         };
         let deadline = self.sandbox.host_deadline();
         let answer = match admitted {
-            Ok(request) => self.own.browser.send(request, deadline).await,
+            Ok(()) => self.errand(move |browser| browser.send(request, deadline)).await?,
             Err(error) => Err(error),
         };
         self.hold(answer)
@@ -124,9 +156,9 @@ impl Host for With<'_, Http> {
         // What is refused is answered in its place; the rest goes out together.
         let mut refusals = Vec::with_capacity(requests.len());
         let mut admitted = Vec::with_capacity(requests.len());
-        for request in requests {
-            match self.admit(request).await {
-                Ok(request) => {
+        for mut request in requests {
+            match self.admit(&mut request).await {
+                Ok(()) => {
                     admitted.push(request);
                     refusals.push(None);
                 }
@@ -134,7 +166,7 @@ impl Host for With<'_, Http> {
             }
         }
         let deadline = self.sandbox.host_deadline();
-        let answers = self.own.browser.send_all(admitted, connections, deadline).await;
+        let answers = self.errand(move |browser| browser.send_all(admitted, connections, deadline)).await?;
         let mut answers = answers.into_iter();
         refusals
             .into_iter()
@@ -147,12 +179,12 @@ impl Host for With<'_, Http> {
     }
 
     fn cookie(&mut self, name: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.own.browser.cookie(&name))
+        Ok(self.own.browser()?.cookie(&name))
     }
 
     fn set_cookie(&mut self, name: String, value: String) -> wasmtime::Result<()> {
         match gate::is_cookie(&name, &value) {
-            true => self.own.browser.set_cookie(&name, &value),
+            true => self.own.browser()?.set_cookie(&name, &value),
             false => {
                 let message = format!("cookie '{}' cannot be set: it holds forbidden characters", cut(name));
                 self.sandbox.tenant().voice().finding(Severity::Note, message);
@@ -162,7 +194,7 @@ impl Host for With<'_, Http> {
     }
 
     fn reset(&mut self) -> wasmtime::Result<()> {
-        self.own.browser.reset();
+        self.own.browser()?.reset();
         Ok(())
     }
 }
@@ -201,7 +233,7 @@ impl HostResponse for With<'_, Http> {
 
     fn fail(&mut self, answer: Resource<Response>, reason: String) -> wasmtime::Result<()> {
         if let Some(sample) = self.response(&answer)?.sample {
-            self.own.browser.fail(sample, &cut(reason));
+            self.own.browser()?.fail(sample, &cut(reason));
         }
         Ok(())
     }
@@ -215,7 +247,7 @@ impl HostResponse for With<'_, Http> {
         self.own.held_answers = self.own.held_answers.saturating_sub(1);
         self.own.held_bytes = self.own.held_bytes.saturating_sub(response.body.len() as u64);
         if let Some(sample) = response.sample {
-            self.own.browser.commit(sample);
+            self.own.browser()?.commit(sample);
         }
         Ok(())
     }

@@ -14,6 +14,8 @@ pub(super) struct Cookies(CookieStore);
 impl Cookies {
     /// What goes into the `cookie` header; none without cookies.
     pub(super) fn header(&self, url: &Url) -> Option<String> {
+        // Most jars are empty, and to ask one costs as much as to search it.
+        self.0.iter_any().next()?;
         let mut header = String::new();
         for (name, value) in self.0.get_request_values(url) {
             if !header.is_empty() {
