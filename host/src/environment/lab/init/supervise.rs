@@ -111,8 +111,7 @@ impl Center {
 
     fn start(&mut self, index: usize, now: Instant) -> io::Result<()> {
         let instance = &mut self.instances[index];
-        instance.restarts += u32::from(instance.starts > 0);
-        instance.starts += 1;
+        instance.count_start();
         match self.spawn(index, now) {
             Ok(process) => {
                 let instance = &mut self.instances[index];
