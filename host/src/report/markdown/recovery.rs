@@ -84,7 +84,7 @@ fn one(seen: &FaultSummary, start: Nanos, failures: u64) -> String {
         return text;
     };
     for victim in &fault.victims {
-        say("victim", &format!("{} ({}): {}", victim.name, victim.role, victim.because));
+        say("victim", &format!("{}: {}", victim.titled(), victim.because));
     }
     say("means", &fault.means);
     say(&format!("effect {}", bite(fault.effect)), &fault.probed);
