@@ -1,5 +1,7 @@
 //! Whole runs of the real binary, against the reference shop in the lab and against small servers.
 
+#[path = "end_to_end/exhaustion.rs"]
+mod exhaustion;
 mod support;
 
 use std::{

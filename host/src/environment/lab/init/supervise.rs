@@ -205,6 +205,7 @@ impl Center {
             layer: layers.join(instance.starts.to_string()),
             config,
             volumes,
+            scratch: workload.scratch.clone(),
             programs: self.plan.programs.clone(),
             hosts: self.plan.hosts.clone(),
             entrances: self.cgroups.entrances(&self.group(index)),
