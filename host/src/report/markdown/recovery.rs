@@ -119,6 +119,11 @@ fn one(seen: &FaultSummary, start: Nanos, failures: u64) -> String {
             say("p95 with failures among them", &figures::duration(p95));
         }
     }
+    for check in &seen.checks {
+        let all = check.passed.saturating_add(check.failed);
+        let passed = format!("{} of {} passed", figures::count(check.passed), figures::count(all));
+        say(&format!("check '{}' until then", check.name), &passed);
+    }
     text.push_str(&timeline(seen, struck));
     let mut table = Table::new(&["seen by", "outage:", "known to within:", "failures:"]);
     let mut add = |by: String, seen: &OutageSeen| {
