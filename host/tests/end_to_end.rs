@@ -114,7 +114,9 @@ fn a_run_that_does_not_fit_its_quota_starts_nothing() {
 #[test]
 fn plans_are_made_by_arithmetic_alone() {
     let _alone = alone();
-    for (config, code) in [("vps-4gb", 1), ("vps-6gb", 0), ("vps-8gb", 0), ("drill-resource-exhaustion", 0)] {
+    for (config, code) in
+        [("vps-4gb", 1), ("vps-6gb", 0), ("vps-8gb", 0), ("drill-resource-exhaustion", 0), ("extreme", 0)]
+    {
         let output = finish(host().arg("plan").arg(format!("config/{config}.toml")), Duration::from_secs(60));
         assert_eq!(output.status.code(), Some(code), "{}", text(&output));
         let plan = String::from_utf8_lossy(&output.stdout);
