@@ -138,7 +138,7 @@ impl Observations {
 
     /// The plugins' own checks over the whole run, its settling included.
     pub fn all_checks(&self) -> Vec<OwnCheck> {
-        self.checks_within(&[0..u64::MAX])
+        self.checks_within(std::slice::from_ref(&(0..u64::MAX)))
     }
 
     /// The plugins' own checks in a span: those that were made in it.
