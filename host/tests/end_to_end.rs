@@ -1,5 +1,7 @@
 //! Whole runs of the real binary, against the reference shop in the lab and against small servers.
 
+#[path = "end_to_end/exhaustion.rs"]
+mod exhaustion;
 mod support;
 
 use std::{
@@ -112,7 +114,9 @@ fn a_run_that_does_not_fit_its_quota_starts_nothing() {
 #[test]
 fn plans_are_made_by_arithmetic_alone() {
     let _alone = alone();
-    for (config, code) in [("vps-4gb", 1), ("vps-6gb", 0), ("vps-8gb", 0), ("drill-resource-exhaustion", 0)] {
+    for (config, code) in
+        [("vps-4gb", 1), ("vps-6gb", 0), ("vps-8gb", 0), ("drill-resource-exhaustion", 0), ("extreme", 0)]
+    {
         let output = finish(host().arg("plan").arg(format!("config/{config}.toml")), Duration::from_secs(60));
         assert_eq!(output.status.code(), Some(code), "{}", text(&output));
         let plan = String::from_utf8_lossy(&output.stdout);
@@ -350,6 +354,39 @@ fn an_open_phase_and_a_probe_are_counted_apart_and_to_the_request() {
     assert!(audit["attempted"].as_u64() >= Some(30), "{audit}");
     let report = std::fs::read_to_string(directory.join("report.md")).expect("a report");
     assert!(report.lines().any(|line| line.starts_with("| probe ")), "{report}");
+}
+
+/// What an assertion can only know after the load, the run settles for, but no longer than it may.
+#[test]
+fn settling_waits_for_who_needs_it_within_its_bound() {
+    let _alone = alone();
+    let server = support::server::Server::start();
+    for (beyond, at_most, settled, outcome) in [("8s", "40s", 8.0..20.0, 0), ("1m", "6s", 6.0..12.0, 4)] {
+        let runs = runs();
+        let folder = plain_config(&server.url(), "4s");
+        support::guests::install("plain-assertion", folder.path());
+        let path = folder.path().join("run.toml");
+        let config = std::fs::read_to_string(&path).expect("reads")
+            + &format!(
+                "[probe]\nplugin = \"plain-behavior\"\nrate = \"5/s\"\n[steady]\nfor = \"2s\"\n\
+                 [settle]\nat-most = \"{at_most}\"\n\
+                 [plugins.plain-assertion]\npath = \"plain-assertion.wasm\"\n\
+                 [[assertions]]\nplugin = \"plain-assertion\"\nconfig = {{ beyond = \"{beyond}\" }}\n"
+            );
+        std::fs::write(&path, config).expect("writes");
+        let output = finish(&mut run(&path.display().to_string(), runs.path()), Duration::from_secs(120));
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(outcome), "{said}");
+        let events = events(&run_directory(runs.path()));
+        let began = |stage: &str| {
+            let event = events.iter().find(|event| event["fact"]["stage-started"]["stage"] == stage);
+            event.and_then(|event| event["at"].as_u64()).expect("a moment") as f64 / 1e9
+        };
+        let took = began("audit") - began("settle");
+        assert!(settled.contains(&took), "settled for {took} s:\n{said}");
+        let gave_up = "no more time to wait for: watched beyond the load; `[settle] at-most` is 6s";
+        assert_eq!(said.contains(gave_up), outcome != 0, "{said}");
+    }
 }
 
 /// A component built in another language from the same contract, beside one in Rust.

@@ -28,7 +28,8 @@ pub trait Assertion: Sized + 'static {
     fn new(config: Self::Config) -> Self;
 
     /// Judges. At [`Moment::Final`] every promise is answered; at [`Moment::SoFar`], while the run
-    /// goes on, only what is already certain, which may be nothing.
+    /// goes on, only what is already certain, which may be nothing, and what more time after the load
+    /// would decide: a verdict with [`Verdict::needs`] of a duration keeps a run settling.
     ///
     /// # Errors
     ///

@@ -11,8 +11,8 @@
 //! ```
 
 pub use crate::bindings::imports::observations::{
-    AuditSeen, FaultSeen, Filter, GeneratorSeen, Latency, Metric, Outage, OutageSeen, Point, ReplicaPoint,
-    Span, Totals, UsageSeen, WorkloadSeen,
+    AuditSeen, CheckSeen, FaultSeen, Filter, GeneratorSeen, Latency, Metric, Outage, OutageSeen, Point,
+    ReplicaPoint, Span, Totals, UsageSeen, WorkloadSeen,
 };
 pub use crate::bindings::imports::types::{Bite, Finding, Nanos, Severity, Step, When};
 use crate::failure::Result;
@@ -83,6 +83,15 @@ pub fn usage(span: &Span) -> Result<Vec<UsageSeen>> {
 /// The ledgers against what the target holds, one per audited behavior.
 pub fn audits() -> Vec<AuditSeen> {
     host::observations::audits()
+}
+
+/// The behaviors' own yes-or-no observations in a span, by name; the probe's are among them.
+///
+/// # Errors
+///
+/// `not-found` for an unknown phase or fault.
+pub fn checks(span: &Span) -> Result<Vec<CheckSeen>> {
+    host::observations::checks(span)
 }
 
 /// Did the load generator itself keep up?

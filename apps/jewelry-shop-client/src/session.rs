@@ -3,6 +3,7 @@
 use assay_sdk::{
     Failure, Result,
     http::{self, Request, Response},
+    metrics,
 };
 
 use crate::Account;
@@ -57,6 +58,7 @@ impl Session {
         }
         let page = request.send()?.expected()?;
         self.signed_out = shows_sign_in(&page);
+        metrics::still_signed_in(!self.signed_out);
         page.check(!self.signed_out, "signed out")?;
         Ok(page)
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -115,29 +116,35 @@ fn object(file: &str, kind: &str) -> Value {
 
 #[test]
 fn both_autoscalers_want_the_same() {
-    let text = fs::read_to_string(config().join("stacks/jewelry-shop-small.toml")).expect("the overlay");
-    let overlay: Value = toml::from_str(&text).expect("the overlay is TOML");
-    let lab = &overlay["workloads"]["web"]["autoscale"];
-    assert_eq!(overlay["capacity-scale"], CAPACITY_SCALE);
-
     let kind = "HorizontalPodAutoscaler";
     let (base, small) = (object("base/web.yaml", kind), object("overlays/small/autoscaler.yaml", kind));
-    assert_eq!((&lab["min"], &lab["max"]), (&base["spec"]["minReplicas"], &base["spec"]["maxReplicas"]));
-    for metric in base["spec"]["metrics"].as_array().expect("metrics") {
-        let resource = &metric["resource"];
-        let name = resource["name"].as_str().expect("a name");
-        assert_eq!(lab["target-utilization"][name], resource["target"]["averageUtilization"], "{name}");
+    for (stack, patience) in [("jewelry-shop-extreme.toml", &base), ("jewelry-shop-small.toml", &small)] {
+        let text = fs::read_to_string(config().join("stacks").join(stack)).expect("the overlay");
+        let overlay: Value = toml::from_str(&text).expect("the overlay is TOML");
+        let lab = &overlay["workloads"]["web"]["autoscale"];
+        assert_eq!(overlay["capacity-scale"], CAPACITY_SCALE);
+
+        assert_eq!((&lab["min"], &lab["max"]), (&base["spec"]["minReplicas"], &base["spec"]["maxReplicas"]));
+        for metric in base["spec"]["metrics"].as_array().expect("metrics") {
+            let resource = &metric["resource"];
+            let name = resource["name"].as_str().expect("a name");
+            assert_eq!(lab["target-utilization"][name], resource["target"]["averageUtilization"], "{name}");
+        }
+        let down = |object: &Value| object["spec"]["behavior"]["scaleDown"].clone();
+        let seconds = |value: &Value| value.as_u64().map(Duration::from_secs);
+        let written = |value: &Value| {
+            let (count, unit) = value.as_str().and_then(|text| text.split_at_checked(text.len() - 1))?;
+            Some(Duration::from_secs(count.parse::<u64>().ok()? * if unit == "m" { 60 } else { 1 }))
+        };
+        let window = seconds(&down(patience)["stabilizationWindowSeconds"]);
+        assert!(window.is_some());
+        assert_eq!(written(&lab["scale-down"]["stabilization-window"]), window, "{stack}");
+        let (here, there) = (&lab["scale-down"]["policies"][0], &down(&base)["policies"][0]);
+        let lower = |kind: &Value| kind.as_str().map(str::to_lowercase);
+        assert_eq!(lower(&here["type"]), lower(&there["type"]));
+        assert_eq!(here["value"], there["value"]);
+        assert_eq!(written(&here["period"]), seconds(&there["periodSeconds"]));
     }
-    let down = |object: &Value| object["spec"]["behavior"]["scaleDown"].clone();
-    let seconds = |value: &Value| format!("{value}s");
-    let window = seconds(&down(&small)["stabilizationWindowSeconds"]);
-    assert_eq!(lab["scale-down"]["stabilization-window"], window);
-    let (here, there) = (&lab["scale-down"]["policies"][0], &down(&base)["policies"][0]);
-    assert_eq!(here["type"].as_str().map(str::to_lowercase), there["type"].as_str().map(str::to_lowercase));
-    assert_eq!(
-        (&here["value"], &here["period"]),
-        (&there["value"], &seconds(&there["periodSeconds"]).into())
-    );
 }
 
 #[test]

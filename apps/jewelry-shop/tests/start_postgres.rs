@@ -1,5 +1,5 @@
-//! On both platforms a script decides whether what it finds is a database, or what is left of copying one. It must
-//! keep the former, and never the latter.
+//! A script decides whether what it finds is a database, or what is left of copying one. It must
+//! keep the former, and never the latter. Both platforms run the same one.
 
 #![forbid(unsafe_code)]
 
@@ -20,34 +20,44 @@ const FOUND: [(&str, &[&str], bool); 7] = [
 
 #[test]
 fn a_database_is_kept_and_half_a_copy_is_not() {
-    for (script, config) in [
+    let script = read("kubernetes/jewelry-shop/base/files/start-postgres.sh");
+    for (what, files, is_kept) in FOUND {
+        let folder = tempfile::tempdir().expect("a folder");
+        let found = folder.path().join("data");
+        for file in files {
+            let file = found.join(file);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+            fs::write(file, "").expect("written");
+        }
+        start(&script, &found);
+        assert_eq!(found.exists(), is_kept, "{what}");
+    }
+}
+
+#[test]
+fn both_platforms_look_where_patroni_keeps_its_data() {
+    for (starts, with, config) in [
         (
-            "kubernetes/jewelry-shop/base/files/start-postgres.sh",
+            "kubernetes/jewelry-shop/base/postgres.yaml",
+            "args: [sh, /config/start-postgres.sh, DATA]",
             "kubernetes/jewelry-shop/base/files/patroni.yml",
         ),
-        ("stacks/jewelry-shop/start-postgres.sh.j2", "stacks/jewelry-shop/patroni.yml.j2"),
+        (
+            "stacks/jewelry-shop.toml",
+            "command = [\"sh\", \"/config/start.sh\", \"DATA\"]",
+            "stacks/jewelry-shop/patroni.yml.j2",
+        ),
     ] {
-        let (script, config) = (read(script), read(config));
+        let config = read(config);
         let data = config.lines().find_map(|line| line.trim().strip_prefix("data_dir: ")).expect("a line");
-        assert!(script.contains(&format!("data={data}\n")), "the script looks at {data}");
-        for (what, files, is_kept) in FOUND {
-            let folder = tempfile::tempdir().expect("a folder");
-            let found = folder.path().join("data");
-            for file in files {
-                let file = found.join(file);
-                fs::create_dir_all(file.parent().expect("a folder")).expect("made");
-                fs::write(file, "").expect("written");
-            }
-            start(&script.replace(&format!("data={data}\n"), &format!("data={}\n", found.display())));
-            assert_eq!(found.exists(), is_kept, "{what}, {data}");
-        }
+        assert!(read(starts).contains(&with.replace("DATA", data)), "{starts} names {data}");
     }
 }
 
 /// Runs the script up to where it would hand over to Patroni.
-fn start(script: &str) {
+fn start(script: &str, data: &Path) {
     let (decides, _) = script.split_once("exec patroni").expect("it starts Patroni");
-    let status = Command::new("sh").args(["-c", decides]).status().expect("it starts");
+    let status = Command::new("sh").args(["-c", decides, "sh"]).arg(data).status().expect("it starts");
     assert!(status.success());
 }
 

@@ -116,6 +116,16 @@ impl wit::Host for Reader {
         Ok(seen.map(|seen| seen.into_iter().map(usage).collect()))
     }
 
+    fn checks(&mut self, span: wit::Span) -> wasmtime::Result<Result<Vec<wit::CheckSeen>, types::Failure>> {
+        let check = |seen: crate::observe::OwnCheck| wit::CheckSeen {
+            name: seen.name,
+            passed: seen.passed,
+            failed: seen.failed,
+        };
+        let seen = self.0.checks(&span.into()).map_err(failure);
+        Ok(seen.map(|seen| seen.into_iter().map(check).collect()))
+    }
+
     fn audits(&mut self) -> wasmtime::Result<Vec<wit::AuditSeen>> {
         let audit = |audit: &crate::observe::Audit| wit::AuditSeen {
             behavior: audit.behavior.clone(),

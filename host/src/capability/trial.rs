@@ -119,6 +119,10 @@ impl wit::Host for Nothing {
         denied()
     }
 
+    fn checks(&mut self, _: Span) -> Answer<Vec<wit::CheckSeen>> {
+        denied()
+    }
+
     fn audits(&mut self) -> wasmtime::Result<Vec<wit::AuditSeen>> {
         Ok(Vec::new())
     }

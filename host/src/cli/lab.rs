@@ -28,7 +28,7 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const DOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Over which time `status` measures processor use.
-const MEASURED: Duration = Duration::from_millis(500);
+const MEASURED: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

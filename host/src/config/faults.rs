@@ -71,7 +71,8 @@ fn order(checks: &mut Checks<'_>, tables: &[FaultTable]) {
         let Some(after) = &table.after else { continue };
         let pointer = format!("/faults/{index}/after");
         if !known.contains(&after.0.0) {
-            checks.unknown(&pointer, "fault", &after.0.0, &known);
+            let others: Vec<_> = known.iter().filter(|name| **name != table.name.0).cloned().collect();
+            checks.unknown(&pointer, "fault", &after.0.0, &others);
             continue;
         }
         let mut waits_for = Some(after.0.0.as_str());

@@ -41,6 +41,22 @@ pub async fn evaluate(judges: Vec<Judge>, shortened: bool) -> Vec<Verdict> {
     verdicts
 }
 
+/// The promises whose answer only needs more time.
+pub async fn awaiting(judges: Vec<Judge>) -> Vec<String> {
+    let mut awaited = Vec::new();
+    for mut judge in judges {
+        let Ok(instance) = &mut judge.instance else { continue };
+        let Ok(answers) = instance.evaluate(wit::Moment::SoFar).await else { continue };
+        awaited.extend(answers.into_iter().filter(wants_time).map(|answer| answer.subject));
+    }
+    awaited
+}
+
+fn wants_time(answer: &wit::Verdict) -> bool {
+    answer.outcome == wit::Outcome::Inconclusive
+        && matches!(&answer.shortage, Some(shortage) if matches!(shortage.needed, types::Measure::Duration(_)))
+}
+
 /// Gives verdicts of one subject a number from the second on: each is a promise of its own, and none
 /// may hide another.
 fn distinct(mut verdicts: Vec<Verdict>) -> Vec<Verdict> {

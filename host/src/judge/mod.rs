@@ -6,5 +6,5 @@
 mod evaluate;
 mod outcome;
 
-pub use evaluate::{Judge, evaluate};
+pub use evaluate::{Judge, awaiting, evaluate};
 pub use outcome::{Circumstances, decide};

@@ -49,7 +49,12 @@ pub(crate) fn row(index: u32, good: u64, bad: u64, latency: Nanos) -> EndpointIn
 
 pub(crate) fn interval(second: u64, users: u32, endpoints: Vec<EndpointInterval>) -> Event {
     let generator = GeneratorInterval { cpu: 150, lag_p99: 2 * MS, ..GeneratorInterval::default() };
-    let interval = Interval { second, users, in_flight: 2, endpoints, generator, ..Interval::default() };
+    let checks = match users {
+        0 => Vec::new(),
+        users => vec![("still signed in".to_owned(), u64::from(users), u64::from(second == 42))],
+    };
+    let interval =
+        Interval { second, users, in_flight: 2, endpoints, checks, generator, ..Interval::default() };
     Event { at: (second + 1) * S + 200 * MS, fact: Fact::Interval(interval) }
 }
 

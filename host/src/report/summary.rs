@@ -67,6 +67,8 @@ pub struct FaultSummary {
     pub component_recovery: Option<Nanos>,
     /// The users' requests from the strike to the first steady check after the revert.
     pub during: Option<Figures>,
+    /// The plugins' own checks until then, such as whether users were still signed in.
+    pub checks: Vec<OwnCheck>,
     /// What happened in the environment then: to instances, to the ways that lead to them, to the sight of both.
     pub meanwhile: Vec<Happening>,
 }
@@ -252,6 +254,7 @@ impl FaultSummary {
             unaided: fault.unaided(),
             component_recovery: fault.component_recovery(),
             during: fault.struck.map(|_| Figures::of(known, &Filter::all(), &span)),
+            checks: fault.struck.and_then(|_| known.checks(&span).ok()).unwrap_or_default(),
             // What a strike does begins a moment before its plugin says when it was.
             meanwhile: fault.struck.map_or_else(Vec::new, |struck| {
                 known.happenings(struck.saturating_sub(SECOND), fault.steady_again.unwrap_or(Nanos::MAX))
@@ -364,7 +367,7 @@ impl Plugins {
             log: log.to_vec(),
             log_cut,
             counters: known.counters().map(|(name, sum)| OwnCounter { name: name.to_owned(), sum }).collect(),
-            checks: known.checks().collect(),
+            checks: known.all_checks(),
             trends: known.trends().filter_map(trend).collect(),
         }
     }

@@ -277,6 +277,17 @@ impl Run {
 
     async fn judge(&self) -> Ending {
         self.stage(Stage::Judge);
+        for verdict in evaluate(self.judges().await, self.config.time_scale > 1.0).await {
+            self.stream.tell(Fact::Verdict(verdict));
+        }
+        self.live.caught_up().await;
+        let known = self.live.observations();
+        let circumstances = circumstances(&known, &self.info.faults, self.config.load_duration());
+        decide(known.verdicts(), &circumstances)
+    }
+
+    /// Every assertion, over what is known now.
+    async fn judges(&self) -> Vec<Judge> {
         self.live.caught_up().await;
         let observations = self.live.snapshot();
         let mut judges = Vec::new();
@@ -295,13 +306,7 @@ impl Run {
                 instance: instance.await,
             });
         }
-        for verdict in evaluate(judges, self.config.time_scale > 1.0).await {
-            self.stream.tell(Fact::Verdict(verdict));
-        }
-        self.live.caught_up().await;
-        let known = self.live.observations();
-        let circumstances = circumstances(&known, &self.info.faults, self.config.load_duration());
-        decide(known.verdicts(), &circumstances)
+        judges
     }
 
     async fn arm<C>(&self, part: &Part<FaultPlugin, C>, name: &str, place: &Place) -> Result<Armed, String> {

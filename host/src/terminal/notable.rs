@@ -146,10 +146,7 @@ fn fault_text(change: &FaultChange) -> Option<String> {
     Some(match change {
         FaultChange::Skipped { because } => format!("did not strike: {}", line(because)),
         FaultChange::Aimed { victims } => {
-            let names: Vec<String> = victims
-                .iter()
-                .map(|victim| format!("{} ({})", line(&victim.name), line(&victim.role)))
-                .collect();
+            let names: Vec<_> = victims.iter().map(|victim| line(&victim.titled())).collect();
             format!("aims at {}", if names.is_empty() { "nothing".to_owned() } else { names.join(", ") })
         }
         FaultChange::Injected { means } => format!("STRUCK: {}", line(means)),
@@ -196,7 +193,7 @@ fn audited(audit: &Audit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::fixtures;
+    use crate::observe::{Victim, fixtures};
 
     #[test]
     fn a_whole_run() {
@@ -211,6 +208,14 @@ mod tests {
         let fact = Fact::PhaseStarted { phase: "rise".to_owned(), users: 50, rate: Some(100.0) };
         let line = notable.line(&Event { at: 0, fact }).expect("it is worth a line");
         assert!(line.ends_with("phase rise: 100/s"), "{line}");
+    }
+
+    #[test]
+    fn a_victim_without_a_role_has_no_brackets() {
+        let victim =
+            |name: &str, role: &str| Victim { name: name.into(), role: role.into(), because: String::new() };
+        let aimed = FaultChange::Aimed { victims: vec![victim("web-0", ""), victim("db-1", "primary")] };
+        assert_eq!(fault_text(&aimed).as_deref(), Some("aims at web-0, db-1 (primary)"));
     }
 
     #[test]

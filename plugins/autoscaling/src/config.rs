@@ -6,15 +6,29 @@ use assay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// From the start of a phase, its ramp included, to so many instances.
+/// From the start of a phase, its ramp included, to more instances.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct Step {
-    /// The phase that changes the load.
+pub(crate) struct Up {
+    /// The phase that brings the load.
     pub(crate) phase: String,
-    /// Upwards: so many ready instances or more. Downwards: so many instances or fewer, all of them ready.
+    /// So many ready instances or more, none of which is about to leave.
     pub(crate) replicas: u32,
     /// At most so long after the phase's start.
+    pub(crate) within: Period,
+}
+
+/// From the start of a phase, or from the end of the load, to fewer instances.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Down {
+    /// The phase that has less load. Without it counts the end of all load, and the run settles until the promise
+    /// is judged, or for as long as `[settle] at-most` allows.
+    #[serde(default)]
+    pub(crate) phase: Option<String>,
+    /// So many instances or fewer, all of them ready.
+    pub(crate) replicas: u32,
+    /// At most so long after that moment.
     pub(crate) within: Period,
 }
 
@@ -37,10 +51,10 @@ pub(crate) struct Config {
     pub(crate) workload: String,
     /// More instances for more load.
     #[serde(default)]
-    pub(crate) up: Option<Step>,
+    pub(crate) up: Option<Up>,
     /// Fewer for less.
     #[serde(default)]
-    pub(crate) down: Option<Step>,
+    pub(crate) down: Option<Down>,
     /// How users fare in the phase of `up`.
     #[serde(default)]
     pub(crate) latency: Option<Latency>,

@@ -10,7 +10,7 @@ mod course;
 use assay_sdk::observations::{self, Filter, Metric, Nanos, Span};
 use assay_sdk::prelude::*;
 
-use crate::config::{Config, Latency, Step};
+use crate::config::{Config, Down, Latency, Up};
 use crate::course::{Course, reversals};
 
 const SECOND: Nanos = 1_000_000_000;
@@ -51,23 +51,38 @@ impl Assertion for Autoscaling {
         };
         let course = Course::of(seen);
         let load = stretch(&Span::Whole)?;
-        let watched = load.map_or(0, |load| load.1).max(course.until());
+        let ended = load.map_or(0, |load| load.1);
+        // The counts are watched as long as anything is.
+        let watched = stretch(&Span::Between((ended, Nanos::MAX)))?.map_or(ended, |(_, until)| until);
+        let watched = watched.max(course.until());
         let mut verdicts = Vec::new();
         if let Some(up) = &config.up {
-            verdicts.push(self.up(up, &course, watched)?.requirement(config.requirement("up")));
+            verdicts.push(self.up(up, &course, ended)?.requirement(config.requirement("up")));
             if let Some(latency) = config.latency {
                 verdicts.push(self.latency(up, latency)?.requirement(config.requirement("latency")));
             }
         }
         if let Some(down) = &config.down {
-            verdicts.push(self.down(down, &course, watched)?.requirement(config.requirement("down")));
+            let from = match &down.phase {
+                Some(phase) => stretch(&Span::Phase(phase.clone()))?.map(|(start, _)| start),
+                None => load.map(|(_, end)| end),
+            };
+            let verdict = self.down(down, &course, from, watched);
+            verdicts.push(verdict.requirement(config.requirement("down")));
         }
         let steady = self.reversals(&course, load.map(|load| load.0));
         verdicts.push(steady.requirement(config.requirement("reversals")));
         if moment == Moment::SoFar {
-            // Latency may come back yet.
+            // Latency may come back yet, and so may those that are too many: time is what that wants.
             let latency = self.subject(LATENCY);
-            verdicts.retain(|verdict| verdict.outcome == Outcome::Broken && verdict.subject != latency);
+            let back_down = config.down.as_ref().map(|down| self.back_down(down));
+            verdicts.retain(|verdict| match verdict.outcome {
+                Outcome::Broken => verdict.subject != latency,
+                Outcome::Inconclusive => {
+                    verdict.shortage.is_some() && Some(&verdict.subject) == back_down.as_ref()
+                }
+                Outcome::Kept => false,
+            });
         }
         Ok(verdicts)
     }
@@ -80,13 +95,18 @@ impl Autoscaling {
         format!("{}: {what}", self.config.workload)
     }
 
-    fn up(&self, step: &Step, course: &Course, watched: Nanos) -> Result<Verdict> {
+    fn back_down(&self, step: &Down) -> String {
+        self.subject(&format!("back down to {}", step.replicas))
+    }
+
+    fn up(&self, step: &Up, course: &Course, ended: Nanos) -> Result<Verdict> {
         let subject = self.subject(&format!("up to {} ready", step.replicas));
         let Some((start, end)) = stretch(&Span::Phase(step.phase.clone()))? else {
-            return Ok(Verdict::inconclusive(subject, did_not_run(step)));
+            return Ok(Verdict::inconclusive(subject, did_not_run(&step.phase)));
         };
         let Some(before) = course.at(start).copied() else {
-            return Ok(Verdict::inconclusive(subject, unseen(step)));
+            let because = format!("its counts were not known when phase {} began", step.phase);
+            return Ok(Verdict::inconclusive(subject, because));
         };
         if before.desired >= step.replicas {
             let because = format!("{} were desired already when phase {} began", before.desired, step.phase);
@@ -94,7 +114,8 @@ impl Autoscaling {
         }
         let decided = course.first(start, |point| point.desired > before.desired);
         let enough = course.first(start, |point| point.desired >= step.replicas);
-        let reached = course.first(start, |point| point.ready >= step.replicas);
+        // Who is ready and no longer desired is about to leave.
+        let reached = course.first(start, |point| point.ready.min(point.desired) >= step.replicas);
         let because = format!(
             "from {} at the start of phase {}: first more desired after {}, {} desired after {}",
             before.desired,
@@ -104,28 +125,31 @@ impl Autoscaling {
             after(enough)
         );
         // Once the load is gone nothing is to be added any more.
-        let ends = match &self.config.down {
-            Some(down) => stretch(&Span::Phase(down.phase.clone()))?.map_or(watched, |(start, _)| start),
-            None => watched,
+        let less = self.config.down.as_ref().and_then(|down| down.phase.clone());
+        let ends = match less {
+            Some(phase) => stretch(&Span::Phase(phase))?.map_or(ended, |(start, _)| start),
+            None => ended,
         };
         let watched = ends.max(end).saturating_sub(start);
         Ok(within(subject, reached, step.within, watched).because(because))
     }
 
-    fn down(&self, step: &Step, course: &Course, watched: Nanos) -> Result<Verdict> {
-        let subject = self.subject(&format!("back down to {}", step.replicas));
-        let Some((start, _)) = stretch(&Span::Phase(step.phase.clone()))? else {
-            return Ok(Verdict::inconclusive(subject, did_not_run(step)));
+    fn down(&self, step: &Down, course: &Course, from: Option<Nanos>, watched: Nanos) -> Verdict {
+        let subject = self.back_down(step);
+        let phase = step.phase.as_deref();
+        let Some(start) = from else {
+            return Verdict::inconclusive(subject, phase.map_or("there was no load".to_owned(), did_not_run));
+        };
+        let (at, when) = match phase {
+            Some(phase) => (format!("at the start of phase {phase}"), format!("when phase {phase} began")),
+            None => ("at the end of load".to_owned(), "when the load ended".to_owned()),
         };
         let Some(before) = course.at(start).copied() else {
-            return Ok(Verdict::inconclusive(subject, unseen(step)));
+            return Verdict::inconclusive(subject, format!("its counts were not known {when}"));
         };
         if before.desired <= step.replicas {
-            let because = format!(
-                "there were only {} when phase {} began: nothing had to come down",
-                before.desired, step.phase
-            );
-            return Ok(Verdict::inconclusive(subject, because));
+            let because = format!("there were only {} {when}: nothing had to come down", before.desired);
+            return Verdict::inconclusive(subject, because);
         }
         let decided = course.first(start, |point| point.desired < before.desired);
         let enough = course.first(start, |point| point.desired <= step.replicas);
@@ -133,21 +157,20 @@ impl Autoscaling {
             point.desired <= step.replicas && point.running <= point.desired && point.ready == point.running
         });
         let because = format!(
-            "from {} at the start of phase {}: first fewer desired after {}, {} desired after {}",
+            "from {} {at}: first fewer desired after {}, {} desired after {}",
             before.desired,
-            step.phase,
             after(decided),
             step.replicas,
             after(enough)
         );
-        Ok(within(subject, reached, step.within, watched.saturating_sub(start)).because(because))
+        within(subject, reached, step.within, watched.saturating_sub(start)).because(because)
     }
 
-    fn latency(&self, step: &Step, bound: Latency) -> Result<Verdict> {
+    fn latency(&self, step: &Up, bound: Latency) -> Result<Verdict> {
         let subject = self.subject(LATENCY);
         let span = Span::Phase(step.phase.clone());
         let Some((start, end)) = stretch(&span)? else {
-            return Ok(Verdict::inconclusive(subject, did_not_run(step)));
+            return Ok(Verdict::inconclusive(subject, did_not_run(&step.phase)));
         };
         let faults = observations::faults();
         let is_of_a_fault = |at: Nanos| {
@@ -158,11 +181,13 @@ impl Autoscaling {
         };
         let series = observations::series(&Filter::users(), &span, Metric::LatencyP95, STRIDE)?;
         let looked_at: Vec<_> = series.iter().filter(|point| !is_of_a_fault(point.at)).collect();
-        let worst = looked_at.iter().filter_map(|point| point.value).fold(0.0, f64::max) as Nanos;
-        if looked_at.iter().all(|point| point.value.is_none()) {
+        let requests = observations::series(&Filter::users(), &span, Metric::Requests, STRIDE)?;
+        let outside = requests.iter().filter(|point| !is_of_a_fault(point.at));
+        if outside.filter_map(|point| point.value).sum::<f64>() == 0.0 {
             return Ok(Verdict::at_most(subject, None, bound.within.into())
-                .because(format!("no request succeeded outside faults in phase {}", step.phase)));
+                .because(format!("no request ended outside faults in phase {}", step.phase)));
         }
+        let worst = looked_at.iter().filter_map(|point| point.value).reduce(f64::max);
         // A stretch in which nothing succeeds is no better than one that takes too long.
         let is_outside = |value: Option<f64>| value.is_none_or(|value| value > bound.p95.nanos() as f64);
         let last = looked_at.iter().rposition(|point| is_outside(point.value));
@@ -170,7 +195,9 @@ impl Autoscaling {
             "p95 of each 10 s of phase {} outside faults against {}, at worst {}",
             step.phase,
             numbers::duration(bound.p95.nanos()),
-            numbers::duration(worst)
+            worst.map_or("none, because no request succeeded".to_owned(), |nanos| numbers::duration(
+                nanos as Nanos
+            ))
         );
         Ok(match last {
             None => within(subject, Some(0), bound.within, end - start)
@@ -220,12 +247,8 @@ fn after(took: Option<Nanos>) -> String {
     took.map_or("no time that was watched".to_owned(), numbers::duration)
 }
 
-fn did_not_run(step: &Step) -> String {
-    format!("phase {} did not run", step.phase)
-}
-
-fn unseen(step: &Step) -> String {
-    format!("its counts were not known when phase {} began", step.phase)
+fn did_not_run(phase: &str) -> String {
+    format!("phase {phase} did not run")
 }
 
 assay_sdk::export!(assertion Autoscaling);

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use assay_sdk::config;
 use assay_sdk::fake::{FakeHost, fault_seen};
 use assay_sdk::observations::{Point, ReplicaPoint, WorkloadSeen};
@@ -12,11 +14,17 @@ const ALL: &str = r#"{
     "latency": {"p95": "2s", "within": "1m"}
 }"#;
 
+thread_local! {
+    /// The second until which the host has watched.
+    static UNTIL: Cell<u64> = const { Cell::new(800) };
+}
+
 fn span(span: &Span) -> std::ops::Range<u64> {
     match span {
         Span::Whole => 100..800,
         Span::Phase(name) if name == "peak" => 200..500,
         Span::Phase(name) if name == "calm" => 500..800,
+        Span::Between((from, _)) => from / SECOND..UNTIL.get(),
         _ => 0..0,
     }
 }
@@ -27,7 +35,7 @@ fn host(p95: fn(u64) -> Option<u64>) -> FakeHost {
     host.series(move |_, asked, metric| {
         let step = if metric == Metric::Users { 1 } else { 10 };
         let value = |second| match metric {
-            Metric::Users => Some(1.0),
+            Metric::Users | Metric::Requests => Some(1.0),
             _ => p95(second).map(|millis| millis as f64 * 1e6),
         };
         let points =
@@ -167,13 +175,64 @@ fn no_data_is_never_a_pass() {
     let verdicts = judge(ALL, Moment::Final);
     assert_eq!(outcomes(&verdicts), [("web: autoscaling", Outcome::Inconclusive)]);
     assert_eq!(judge(ALL, Moment::SoFar), []);
-    // Ten from the beginning, and no latency: nothing follows.
+    // Ten from the beginning, and nobody asked for anything: nothing follows.
     drop(unseen);
     let host = host(|_| None);
+    host.series(|_, asked, _| {
+        Ok(span(asked).map(|second| Point { at: second * SECOND, value: None }).collect())
+    });
     host.workload_seen(web(&[(90, 10, 10, 10)]));
     let verdicts = judge(ALL, Moment::Final);
     assert_eq!(verdicts[0].outcome, Outcome::Inconclusive);
     assert_eq!(verdicts[1].outcome, Outcome::Inconclusive);
+    assert_eq!(verdicts[1].because, "no request ended outside faults in phase peak");
+}
+
+#[test]
+fn a_phase_in_which_nothing_succeeds_is_broken() {
+    let host = host(|_| None);
+    host.workload_seen(web(&GOOD));
+    let verdict = judge(ALL, Moment::Final).remove(1);
+    assert_eq!(verdict.outcome, Outcome::Broken);
+    assert!(verdict.because.ends_with("at worst none, because no request succeeded"), "{}", verdict.because);
+}
+
+#[test]
+fn who_is_about_to_leave_does_not_count() {
+    let host = host(|_| Some(300));
+    // Ten are ready only when no more than seven are to stay.
+    host.workload_seen(web(&[(90, 3, 3, 3), (215, 10, 10, 3), (230, 7, 10, 10), (231, 7, 7, 7)]));
+    assert_eq!(judge(ALL, Moment::Final)[0].outcome, Outcome::Broken);
+}
+
+#[test]
+fn down_is_waited_for_beyond_the_load() {
+    let after_load = ALL.replace(r#""phase": "calm", "replicas": 3"#, r#""replicas": 3"#);
+    let watched = |points: &[(u64, u32, u32, u32)], until, moment| {
+        let host = host(|_| Some(300));
+        host.workload_seen(web(points));
+        UNTIL.set(until);
+        judge(&after_load, moment)
+    };
+    let (up, mut down) = (&GOOD[..4], GOOD[..4].to_vec());
+    down.extend([(930, 3, 10, 10), (931, 3, 3, 3)]);
+    // Time is what it wants; the rest is said when all is over.
+    let awaited = watched(up, 900, Moment::SoFar);
+    assert_eq!(outcomes(&awaited), [("web: back down to 3", Outcome::Inconclusive)]);
+    let shortage = awaited[0].shortage.clone().expect("a shortage");
+    assert_eq!(
+        (shortage.needed, shortage.had),
+        (Measure::Duration(240 * SECOND), Measure::Duration(100 * SECOND))
+    );
+    assert_eq!(watched(&down, 940, Moment::SoFar), []);
+    let verdict = watched(&down, 940, Moment::Final).remove(2);
+    assert_eq!((verdict.outcome, verdict.measured), (Outcome::Kept, Some(Measure::Duration(131 * SECOND))));
+    assert_eq!(
+        verdict.because,
+        "from 10 at the end of load: first fewer desired after 2 min 10 s, 3 desired after 2 min 10 s"
+    );
+    let given_up = watched(up, 1041, Moment::SoFar);
+    assert_eq!(outcomes(&given_up), [("web: back down to 3", Outcome::Broken)]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! Writes that were neither confirmed nor refused may be there or not, and both are right.
 
-use assay_sdk::observations::{self, AuditSeen};
+use assay_sdk::observations::{self, AuditSeen, CheckSeen, Span};
 use assay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ struct Config {
     duplicated: u64,
     /// Writes that may be there although they were refused.
     phantom: u64,
+    /// How often users may find that the target has forgotten who they are. Without it that is reported and no
+    /// promise.
+    sessions: Option<u64>,
 }
 
 struct DataLoss {
@@ -45,6 +48,7 @@ impl Assertion for DataLoss {
             Some(only) => only.contains(&audit.behavior),
             None => true,
         };
+        let sessions = self.config.sessions.map(sessions).transpose()?;
         let mut verdicts: Vec<_> =
             audits.iter().filter(is_meant).flat_map(|audit| self.judge(audit)).collect();
         for name in self.config.only.iter().flatten() {
@@ -58,6 +62,7 @@ impl Assertion for DataLoss {
         if verdicts.is_empty() {
             verdicts.push(Verdict::inconclusive("data loss", "nothing was audited"));
         }
+        verdicts.extend(sessions);
         Ok(verdicts)
     }
 }
@@ -102,6 +107,24 @@ impl DataLoss {
         );
         verdicts
     }
+}
+
+/// What behaviors whose users sign in tell of it, and during which faults they were signed out.
+fn sessions(allowed: u64) -> Result<Verdict> {
+    const SUBJECT: &str = "sessions lost";
+    let told = |span: &Span| -> Result<Option<CheckSeen>> {
+        Ok(observations::checks(span)?.into_iter().find(|check| check.name == metrics::STILL_SIGNED_IN))
+    };
+    let Some(all) = told(&Span::Whole)? else {
+        return Ok(Verdict::inconclusive(SUBJECT, "no behavior told whether its users were still signed in"));
+    };
+    let mut because = format!("in {} answers that showed it", all.passed + all.failed);
+    for fault in observations::faults().iter().filter(|fault| fault.struck.is_some()) {
+        if let Some(during) = told(&Span::Fault(fault.name.clone()))?.filter(|during| during.failed > 0) {
+            because += &format!("; {} of them during {}", during.failed, fault.name);
+        }
+    }
+    Ok(Verdict::at_most(SUBJECT, Some(Measure::Count(all.failed)), Measure::Count(allowed)).because(because))
 }
 
 fn subject(behavior: &str, what: &str) -> String {

@@ -1,4 +1,4 @@
-use assay_sdk::fake::FakeHost;
+use assay_sdk::fake::{FakeHost, fault_seen};
 
 use super::*;
 
@@ -76,6 +76,44 @@ fn what_was_not_audited_to_its_end_proves_nothing() {
             ("probe: confirmed writes lost", Outcome::Inconclusive),
             ("admin: confirmed writes lost", Outcome::Inconclusive),
         ]
+    );
+}
+
+#[test]
+fn sessions_that_are_gone_are_counted_and_said_of_which_fault() {
+    let judged = |allowed: u64| {
+        let host = FakeHost::start();
+        host.audit(audit());
+        for name in ["redis", "web", "never"] {
+            host.fault(fault_seen(name, 30_000_000_000));
+        }
+        host.checks(|span| {
+            let (passed, failed) = match span {
+                Span::Whole => (997, 3),
+                Span::Fault(name) if name == "redis" => (40, 2),
+                Span::Fault(_) => (50, 0),
+                _ => (0, 0),
+            };
+            let check = |name: &str, failed| CheckSeen { name: name.to_owned(), passed, failed };
+            Ok(vec![check("priced", 7), check(metrics::STILL_SIGNED_IN, failed)])
+        });
+        let config = assay_sdk::config::read(&format!(r#"{{"sessions": {allowed}}}"#)).expect("a config");
+        DataLoss::new(config).evaluate(Moment::Final).expect("verdicts").pop().expect("the last one")
+    };
+    let verdict = judged(2);
+    assert_eq!((verdict.subject.as_str(), verdict.outcome), ("sessions lost", Outcome::Broken));
+    assert_eq!(verdict.because, "in 1000 answers that showed it; 2 of them during redis");
+    assert_eq!(judged(3).outcome, Outcome::Kept);
+}
+
+#[test]
+fn sessions_of_which_nobody_told_prove_nothing() {
+    let verdicts = judged(r#"{"sessions": 0}"#, vec![audit()]);
+    let last = verdicts.last().expect("one");
+    assert_eq!((last.subject.as_str(), last.outcome), ("sessions lost", Outcome::Inconclusive));
+    assert!(
+        judged("{}", vec![audit()]).iter().all(|verdict| verdict.subject != "sessions lost"),
+        "not promised"
     );
 }
 

@@ -12,8 +12,20 @@ pub(crate) enum Resource {
     Cpu,
     /// Memory is filled to the instance's limit, until the system kills it for want of more.
     Memory,
+    /// A file system of the instance is filled until it takes no more.
+    Disk,
     /// Connections are opened to the instance's PostgreSQL until it takes no more.
     Connections,
+}
+
+/// Which file system, and how much may be written to it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Disk {
+    /// A folder on it that the instance's user may write to, as an absolute path.
+    pub(crate) path: String,
+    /// Nothing is struck that has more room than this: it would not be the instance's own, but its node's.
+    pub(crate) at_most: Size,
 }
 
 /// Whose connections, and how to ask it.
@@ -38,6 +50,9 @@ pub(crate) struct Config {
     /// For `connections`.
     #[serde(default)]
     pub(crate) database: Option<Database>,
+    /// For `disk`.
+    #[serde(default)]
+    pub(crate) disk: Option<Disk>,
 }
 
 fn postgres() -> String {
@@ -50,14 +65,40 @@ fn port() -> u16 {
 
 impl Config {
     pub(crate) fn errors(&self) -> Vec<ConfigError> {
-        match (self.resource, &self.database) {
-            (Resource::Connections, None) => {
-                vec![ConfigError::at("", "connections are a database's: `database` is missing")]
+        let mut errors = Vec::new();
+        let mut belongs = |to: Resource, key: &str, is_there: bool, missing: &str| match self.resource == to {
+            true if !is_there => errors.push(ConfigError::at("", format!("{missing}: `{key}` is missing"))),
+            false if is_there => {
+                errors.push(ConfigError::at(format!("/{key}"), format!("allowed for {} only", to.name())));
             }
-            (Resource::Cpu | Resource::Memory, Some(_)) => {
-                vec![ConfigError::at("/database", "allowed for connections only")]
+            _ => {}
+        };
+        belongs(Resource::Connections, "database", self.database.is_some(), "connections are a database's");
+        belongs(Resource::Disk, "disk", self.disk.is_some(), "a disk is filled at a path, and to a bound");
+        if let Some(disk) = &self.disk {
+            let path = &disk.path;
+            if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
+                errors.push(ConfigError::at(
+                    "/disk/path",
+                    format!("`{path}` is not an absolute path without `..`"),
+                ));
             }
-            _ => Vec::new(),
+            if disk.at_most.bytes() == 0 {
+                errors.push(ConfigError::at("/disk/at-most", "nothing is filled by 0 bytes"));
+            }
+        }
+        errors
+    }
+}
+
+impl Resource {
+    /// As a config has it.
+    fn name(self) -> &'static str {
+        match self {
+            Resource::Cpu => "cpu",
+            Resource::Memory => "memory",
+            Resource::Disk => "disk",
+            Resource::Connections => "connections",
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What runs inside of the victim. Needs `bash` and `tail` there.
+//! What runs inside of the victim. Needs `bash` and the usual small tools there.
 //!
-//! Every process that is left there bears the strike's mark as its name, so that it can be found again and
+//! Every process or file that is left there bears the strike's mark as its name, so that it can be found again and
 //! ended, by whatever process and how often soever. What varies is an argument and no part of a script, so
 //! that nothing in it is code.
 
@@ -12,12 +12,28 @@ for ((each = 0; each < $1; each++)); do
     (exec -a \"$0\" bash -c 'while :; do :; done') </dev/null >/dev/null 2>&1 &
 done";
 
-/// The system ends what it is told to end first, and then whatever is largest. So what is here already is to be
-/// first, and what fills the memory is many, none of which is large.
-pub(crate) const FILL: &str = "\
+/// What the system is to end for want of memory first: whatever is here already and was to be ended as late as this
+/// script itself. Nothing but this gives anything 999, and so what has it can be told by it, its children, too.
+pub(crate) const FIRST: &str = "\
+read -r own </proc/self/oom_score_adj
 for process in /proc/[0-9]*; do
-    [ \"$process\" = \"/proc/$$\" ] || echo 1000 >\"$process/oom_score_adj\"
+    [ \"$process\" = \"/proc/$$\" ] && continue
+    read -r score <\"$process/oom_score_adj\" && [ \"$score\" = \"$own\" ] && [ \"$own\" -lt 999 ] &&
+        echo 999 >\"$process/oom_score_adj\"
 done 2>/dev/null
+true";
+
+/// Puts back what `FIRST` changed.
+pub(crate) const AS_BEFORE: &str = "\
+read -r own </proc/self/oom_score_adj
+for process in /proc/[0-9]*; do
+    read -r score <\"$process/oom_score_adj\" && [ \"$score\" = 999 ] && echo \"$own\" >\"$process/oom_score_adj\"
+done 2>/dev/null
+true";
+
+/// The system ends what is to be first, and then whatever is largest: so what fills the memory is many, none of which
+/// is large.
+pub(crate) const FILL: &str = "\
 for ((each = 0; each < 16; each++)); do
     (exec -a \"$0\" tail /dev/zero) </dev/null >/dev/null 2>&1 &
 done";
@@ -54,15 +70,35 @@ for ((round = 0; round < 50; round++)); do
 done
 exit 1";
 
-/// Runs one of these inside an instance.
-pub(crate) fn run(instance: &str, script: &str, mark: &str, arguments: &[&str]) -> Result<()> {
+/// Bytes that `$1` has room for, and whether it is to be written to by this.
+pub(crate) const ROOM: &str = "\
+[ -d \"$1\" ] && [ -w \"$1\" ] || { echo \"$1 is no folder that can be written to\" >&2; exit 1; }
+room=$(stat -f -c '%a * %S' -- \"$1\") && echo $(($room))";
+
+/// Fills `$1` with at most `$2` bytes.
+pub(crate) const OCCUPY: &str = "\
+: >\"$1/$0\" || exit 1
+head -c \"$2\" /dev/zero >>\"$1/$0\" 2>/dev/null
+true";
+
+/// One byte more.
+pub(crate) const ONE_MORE: &str = "printf x >>\"$1/$0\"";
+
+/// Gives back what was taken of `$1`.
+pub(crate) const VACATE: &str = "rm -f -- \"$1/$0\"";
+
+/// Runs one of these inside an instance, and answers what it printed.
+pub(crate) fn run(instance: &str, script: &str, mark: &str, arguments: &[&str]) -> Result<String> {
     let command = [&["bash", "-c", script, mark], arguments].concat();
     let ran = cluster::exec(instance, &command)?;
     match ran.exit_code {
-        0 => Ok(()),
+        0 => Ok(ran.stdout),
         code => {
             let said = ran.stderr.trim();
             Err(Failure::other(format!("a script inside {instance} ended with exit code {code}: {said}")))
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
-//! Uses up what an instance has to work with: its processor, its memory or its database connections, until
-//! the revert.
+//! Uses up what an instance has to work with: its processor, its memory, its disk or its database connections,
+//! until the revert.
 //!
 //! Only what is bounded is used up. Without a limit it would be the node's, and everybody's.
 
 mod config;
 mod connections;
+mod disk;
 mod inside;
 
 use std::time::Duration;
@@ -14,7 +15,7 @@ use assay_sdk::prelude::*;
 use assay_sdk::serde_json;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Database, Resource};
+use crate::config::{Config, Database, Disk, Resource};
 use crate::connections::{ACCEPTS_WRITES, Room, is_refused};
 
 /// How long it may take until it shows. A cluster tells what its pods use with some delay.
@@ -30,7 +31,7 @@ struct Memo {
     address: Option<String>,
     /// What bears it was left by this strike.
     mark: String,
-    /// Thousandths of a processor, for `cpu`.
+    /// Thousandths of a processor for `cpu`, bytes for `disk`.
     limit: u64,
 }
 
@@ -39,6 +40,9 @@ struct Memo {
 struct Undo {
     instance: String,
     mark: String,
+    resource: Resource,
+    /// Of the disk.
+    path: Option<String>,
 }
 
 struct ResourceExhaustion {
@@ -65,7 +69,10 @@ impl Fault for ResourceExhaustion {
     fn preview(&mut self) -> Result<Forecast> {
         let candidates = self.candidates()?;
         let mut findings = Vec::new();
-        if let Some(unbounded) = candidates.iter().find_map(|each| self.limit(each).err()) {
+        // How much room a disk has can only be asked of what runs.
+        let limits = self.config.resource != Resource::Disk;
+        if let Some(unbounded) = candidates.iter().filter(|_| limits).find_map(|each| self.limit(each).err())
+        {
             findings.push(Finding::blocking(unbounded.text()));
         }
         let victims = candidates.iter().map(|each| Victim::new(&each.name, "candidate", "ready"));
@@ -83,7 +90,12 @@ impl Fault for ResourceExhaustion {
             address: drawn.address,
             mark: format!("exhaustion-{}", random::text(12)),
         };
-        let undo = Undo { instance: drawn.name.clone(), mark: memo.mark.clone() };
+        let undo = Undo {
+            instance: drawn.name.clone(),
+            mark: memo.mark.clone(),
+            resource: self.config.resource,
+            path: self.config.disk.as_ref().map(|disk| disk.path.clone()),
+        };
         let victim = Victim::new(drawn.name, "", format!("drawn from the {among} that could be"));
         Strike::on([victim]).undo(serde_json::to_string(&undo)?).remember(&memo)
     }
@@ -101,7 +113,13 @@ impl Fault for ResourceExhaustion {
                 (at, format!("{loops} loops without end"))
             }
             Resource::Memory => {
+                inside::run(&memo.victim.name, inside::FIRST, &memo.mark, &[])?;
                 (self.inside(&memo, inside::FILL, &[])?, "memory filled until there is no more".to_owned())
+            }
+            Resource::Disk => {
+                let Disk { path, at_most } = self.disk()?;
+                let at = self.inside(&memo, inside::OCCUPY, &[path, &at_most.bytes().to_string()])?;
+                (at, format!("{path} filled, which had room for {}", Size::from_bytes(memo.limit)))
             }
             Resource::Connections => self.connect(&memo)?,
         };
@@ -118,6 +136,7 @@ impl Fault for ResourceExhaustion {
                 Some(fate) => (true, format!("{fate}: it was left no memory")),
                 None => (false, format!("{} goes on", memo.victim.name)),
             },
+            Resource::Disk => self.disk()?.is_full(&memo.victim.name, &memo.mark)?,
             Resource::Connections => match is_refused(&self.database()?.of(&memo.victim.name)) {
                 Ok(true) => (true, format!("{} refuses new connections", memo.victim.name)),
                 Ok(false) => (false, format!("{} takes new connections", memo.victim.name)),
@@ -149,13 +168,30 @@ impl Fault for ResourceExhaustion {
     }
 
     fn revert(&mut self, undo: &str) -> Result<()> {
-        let Undo { instance, mark } = serde_json::from_str(undo)?;
+        let Undo { instance, mark, resource, path } = serde_json::from_str(undo)?;
         let now = cluster::instances(&self.config.selector)?;
-        match now.iter().find(|each| each.name == instance) {
-            Some(there) if there.runs() => inside::run(&instance, inside::END, &mark, &[]),
+        let there = now.iter().find(|each| each.name == instance);
+        let runs = there.is_some_and(Instance::runs);
+        match (resource, path) {
+            (Resource::Disk, Some(path)) if runs => {
+                inside::run(&instance, inside::VACATE, &mark, &[&path])?;
+            }
+            // A volume may outlive a start.
+            (Resource::Disk, Some(path)) if there.is_some() => {
+                let because = format!("{instance} does not run, so {path} cannot be given back");
+                return Err(Failure::Conflict(because));
+            }
+            (Resource::Memory, _) if runs => {
+                inside::run(&instance, inside::END, &mark, &[])?;
+                inside::run(&instance, inside::AS_BEFORE, &mark, &[])?;
+            }
+            _ if runs => {
+                inside::run(&instance, inside::END, &mark, &[])?;
+            }
             // What was left in it ended with it.
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
     }
 }
 
@@ -185,6 +221,7 @@ impl ResourceExhaustion {
         let (limit, what) = match self.config.resource {
             Resource::Cpu => (of(|workload| workload.cpu_limit), "CPU"),
             Resource::Memory => (of(|workload| workload.memory_limit), "memory"),
+            Resource::Disk => return self.disk()?.room(&instance.name),
             Resource::Connections => return Ok(0),
         };
         limit.ok_or_else(|| {
@@ -196,12 +233,17 @@ impl ResourceExhaustion {
         match self.config.resource {
             Resource::Cpu => "use up the processor time",
             Resource::Memory => "fill the memory",
+            Resource::Disk => "fill the disk",
             Resource::Connections => "use up the database connections",
         }
     }
 
     fn database(&self) -> Result<&Database> {
         self.config.database.as_ref().ok_or_else(|| Failure::Invalid("there is no database".to_owned()))
+    }
+
+    fn disk(&self) -> Result<&Disk> {
+        self.config.disk.as_ref().ok_or_else(|| Failure::Invalid("there is no disk".to_owned()))
     }
 
     /// Runs what uses the resource up, and answers when it was begun.

@@ -7,6 +7,8 @@ use super::*;
 
 const CPU: &str = r#"{"selector": "app=web", "resource": "cpu"}"#;
 const MEMORY: &str = r#"{"selector": "app=web", "resource": "memory"}"#;
+const DISK: &str =
+    r#"{"selector": "app=web", "resource": "disk", "disk": {"path": "/scratch", "at-most": "2Mi"}}"#;
 const CONNECTIONS: &str =
     r#"{"selector": "app=db", "resource": "connections", "database": {"credentials": "shop"}}"#;
 
@@ -28,6 +30,12 @@ fn ends(code: i32) -> Result<ExecResult> {
     Ok(ExecResult { exit_code: code, stdout: String::new(), stderr: "no bash".to_owned() })
 }
 
+/// Lets the folder say how many bytes it has room for.
+fn has_room(host: &FakeHost, bytes: &str) {
+    let answer = ExecResult { exit_code: 0, stdout: format!("{bytes}\n"), stderr: String::new() };
+    host.exec("web-0", &format!("bash -c {} room /scratch", inside::ROOM), Ok(answer));
+}
+
 /// Aims, lets the script with these arguments end with this code, and strikes. Answers the undo.
 fn struck(
     host: &FakeHost,
@@ -38,7 +46,10 @@ fn struck(
 ) -> (Result<Injected, InjectError>, Undo) {
     let strike = fault.aim().expect("an aim");
     let undo: Undo = serde_json::from_str(strike.undo.as_deref().expect("an undo")).expect("its own");
-    let Undo { instance, mark } = &undo;
+    let Undo { instance, mark, resource, .. } = &undo;
+    if *resource == Resource::Memory {
+        host.exec(instance, &format!("bash -c {} {mark}", inside::FIRST), ends(0));
+    }
     host.exec(instance, format!("bash -c {script} {mark} {arguments}").trim_end(), ends(code));
     (fault.inject(&strike), undo)
 }
@@ -142,8 +153,9 @@ fn connections_are_gone_when_a_new_one_is_refused() {
 #[test]
 fn what_is_left_inside_is_ended_as_often_as_it_takes() {
     let host = one_web();
-    let (_, Undo { instance, mark }) = struck(&host, &mut fault(CPU), inside::LOOPS, "3", 0);
-    let undo = serde_json::to_string(&Undo { instance, mark: mark.clone() }).expect("JSON");
+    let (_, undo) = struck(&host, &mut fault(CPU), inside::LOOPS, "3", 0);
+    let mark = undo.mark.clone();
+    let undo = serde_json::to_string(&undo).expect("JSON");
     let end = format!("bash -c {} {mark}", inside::END);
     host.exec("web-0", &end, ends(0));
     host.exec("web-0", &end, ends(1));
@@ -158,6 +170,60 @@ fn what_is_left_inside_is_ended_as_often_as_it_takes() {
     host.instance(down);
     fault(CPU).revert(&undo).expect("what was left in it ended with it");
     assert_eq!(host.calls(), ["cluster.instances app=web"]);
+}
+
+#[test]
+fn what_was_to_be_ended_first_is_so_no_more() {
+    let host = one_web();
+    let (_, undo) = struck(&host, &mut fault(MEMORY), inside::FILL, "", 0);
+    let mark = &undo.mark;
+    host.exec("web-0", &format!("bash -c {} {mark}", inside::END), ends(0));
+    host.exec("web-0", &format!("bash -c {} {mark}", inside::AS_BEFORE), ends(0));
+    host.forget_calls();
+    fault(MEMORY).revert(&serde_json::to_string(&undo).expect("JSON")).expect("it is put back");
+    assert!(host.calls().last().is_some_and(|call| call.contains(inside::AS_BEFORE)), "{:?}", host.calls());
+}
+
+#[test]
+fn a_disk_is_gone_when_it_takes_no_more_and_is_given_back() {
+    let host = one_web();
+    let mut fault = fault(DISK);
+    has_room(&host, "1048576");
+    let (injected, undo) = struck(&host, &mut fault, inside::OCCUPY, "/scratch 2097152", 0);
+    assert_eq!(injected.expect("a strike").means, "/scratch filled, which had room for 1Mi");
+    let mark = &undo.mark;
+    let one_more = format!("bash -c {} {mark} /scratch", inside::ONE_MORE);
+    let refused =
+        |stderr: &str| ExecResult { exit_code: 1, stdout: String::new(), stderr: stderr.to_owned() };
+    host.exec("web-0", &one_more, ends(0));
+    host.exec("web-0", &one_more, Ok(refused("bash: line 1: printf: write error: No space left on device")));
+    for (bite, probed) in [
+        (Bite::NotYet, "/scratch of web-0 takes another byte"),
+        (Bite::Proven, "/scratch of web-0 takes nothing more: No space left on device"),
+    ] {
+        let impact = fault.effect().expect("an impact");
+        assert_eq!((impact.bite, impact.probed.as_str()), (bite, probed));
+    }
+    assert!(fault.recovered().expect("a recovery").complete);
+
+    // By another process, and not while nothing runs in which it could be done.
+    let text = serde_json::to_string(&undo).expect("JSON");
+    host.exec("web-0", &format!("bash -c {} {mark} /scratch", inside::VACATE), ends(0));
+    self::fault(DISK).revert(&text).expect("it is given back");
+    let mut down = fake::instance("web-0", "app=web");
+    down.state = InstanceState::Pending;
+    host.instance(down);
+    let failure = self::fault(DISK).revert(&text).expect_err("it cannot be done");
+    assert_eq!(failure.text(), "web-0 does not run, so /scratch cannot be given back");
+}
+
+#[test]
+fn a_disk_that_is_the_nodes_is_left_alone() {
+    let host = one_web();
+    has_room(&host, "107374182400");
+    let because =
+        "web-0 has room for 100Gi at /scratch, more than the 2Mi that may be written: it would be its node's";
+    assert_eq!(fault(DISK).aim().expect_err("unbounded").text(), because);
 }
 
 #[test]
@@ -178,6 +244,24 @@ fn what_cannot_run_inside_is_said() {
     let (injected, _) = struck(&host, &mut fault(CPU), inside::LOOPS, "3", 127);
     let because = Failure::other("a script inside web-0 ended with exit code 127: no bash");
     assert_eq!(injected, Err(InjectError::Failed(because)));
+}
+
+#[test]
+fn a_disk_has_a_path_and_a_bound() {
+    let errors = |json: &str| ResourceExhaustion::validate(&assay_sdk::config::read(json).expect("a config"));
+    assert_eq!(errors(DISK), []);
+    let missing = errors(r#"{"selector": "app=web", "resource": "disk"}"#);
+    assert_eq!(
+        missing,
+        [ConfigError::at("", "a disk is filled at a path, and to a bound: `disk` is missing")]
+    );
+    let wrong = errors(&DISK.replace("/scratch", "../scratch").replace("2Mi", "0"));
+    let wrong: Vec<_> = wrong.iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(wrong, ["/disk/path", "/disk/at-most"]);
+    assert_eq!(
+        errors(&DISK.replace(r#""disk","#, r#""cpu","#)),
+        [ConfigError::at("/disk", "allowed for disk only")]
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::{FakeHost, with};
 use crate::bindings::imports::observations::{
-    AuditSeen, FaultSeen, Filter, GeneratorSeen, Latency, Metric, Outage, OutageSeen, Point, Span, Totals,
-    UsageSeen, WorkloadSeen,
+    AuditSeen, CheckSeen, FaultSeen, Filter, GeneratorSeen, Latency, Metric, Outage, OutageSeen, Point, Span,
+    Totals, UsageSeen, WorkloadSeen,
 };
 use crate::bindings::imports::types::{Bite, Finding};
 use crate::clock::Nanos;
@@ -12,6 +12,7 @@ use crate::failure::{Failure, Result};
 type SummaryOf = Box<dyn Fn(&Filter, &Span) -> Result<Totals>>;
 type PercentileOf = Box<dyn Fn(&Filter, &Span, Latency, f64) -> Option<Nanos>>;
 type SeriesOf = Box<dyn Fn(&Filter, &Span, Metric) -> Result<Vec<Point>>>;
+type ChecksOf = Box<dyn Fn(&Span) -> Result<Vec<CheckSeen>>>;
 type UsageOf = Box<dyn Fn(&Span) -> Result<Vec<UsageSeen>>>;
 
 #[derive(Default)]
@@ -20,6 +21,7 @@ pub(super) struct World {
     percentile: Option<PercentileOf>,
     series: Option<SeriesOf>,
     usage: Option<UsageOf>,
+    checks: Option<ChecksOf>,
     faults: Vec<FaultSeen>,
     workloads: Vec<WorkloadSeen>,
     audits: Vec<AuditSeen>,
@@ -100,6 +102,11 @@ impl FakeHost {
         with(|world| world.observations.usage = Some(Box::new(of)));
     }
 
+    /// What [`crate::observations::checks`] answers; without it there are none.
+    pub fn checks(&self, of: impl Fn(&Span) -> Result<Vec<CheckSeen>> + 'static) {
+        with(|world| world.observations.checks = Some(Box::new(of)));
+    }
+
     /// Adds a fault that was seen.
     pub fn fault(&self, fault: FaultSeen) {
         with(|world| world.observations.faults.push(fault));
@@ -168,6 +175,13 @@ pub(crate) fn usage(span: &Span) -> Result<Vec<UsageSeen>> {
     with(|world| match &world.observations.usage {
         Some(of) => of(span),
         None => Err(unscripted("usage")),
+    })
+}
+
+pub(crate) fn checks(span: &Span) -> Result<Vec<CheckSeen>> {
+    with(|world| match &world.observations.checks {
+        Some(of) => of(span),
+        None => Ok(Vec::new()),
     })
 }
 

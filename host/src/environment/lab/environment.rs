@@ -2,7 +2,6 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::PoisonError,
     time::Duration,
 };
 
@@ -14,6 +13,7 @@ use super::{
     Lab, inside,
     protocol::{Answer, Call, InstanceView, Snapshot},
     start::on_clock,
+    usage::Metered,
 };
 use crate::{
     environment::{
@@ -251,12 +251,24 @@ impl Environment for Lab {
     }
 
     async fn usage(&self, selector: &Selector) -> Result<Vec<UsageReading>> {
-        let Answer::Readings(readings) = self.ask(Call::Readings).await? else { return Err(misunderstood()) };
-        let mut before = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held while the lab is asked: who comes meanwhile gets the same reading.
+        let mut meter = self.usage.lock().await;
+        let now = Instant::now();
+        let all = match meter.latest(now) {
+            Some(latest) => latest,
+            None => {
+                let Answer::Readings(readings) = self.ask(Call::Readings).await? else {
+                    return Err(misunderstood());
+                };
+                meter.take(now, readings)
+            }
+        };
         // Groups have no labels and are always of interest: somebody has bounded them.
-        let wanted = |subject: &str, labels| subject.starts_with('(') || selector.matches(subject, labels);
-        let all = readings.iter().map(|reading| (before.step(reading), reading));
-        Ok(all.filter(|(_, one)| wanted(&one.subject, &one.labels)).map(|(usage, _)| usage).collect())
+        let wanted = |one: &&Metered| {
+            let subject = &one.usage.subject;
+            subject.starts_with('(') || selector.matches(subject, &one.labels)
+        };
+        Ok(all.iter().filter(wanted).map(|one| one.usage.clone()).collect())
     }
 
     async fn wait_ready(&self, at_most: Duration) -> Result<()> {

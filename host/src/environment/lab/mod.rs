@@ -34,12 +34,7 @@ mod start;
 mod state;
 mod usage;
 
-use std::{
-    ffi::OsString,
-    fs::File,
-    process::ExitCode,
-    sync::{Arc, Mutex},
-};
+use std::{ffi::OsString, fs::File, process::ExitCode, sync::Arc};
 
 pub use attach::{running, socket_path};
 pub use environment::InstanceStatus;
@@ -63,7 +58,7 @@ pub struct Lab {
     /// The network in which instances can be reached.
     network: Arc<File>,
     stream: Stream,
-    usage: Mutex<usage::Before>,
+    usage: tokio::sync::Mutex<usage::Meter>,
     /// What this process made; absent when attached, and after it was closed.
     owned: tokio::sync::Mutex<Option<start::Owned>>,
     secrets: stack::Secrets,

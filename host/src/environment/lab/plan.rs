@@ -67,6 +67,8 @@ pub(super) struct WorkloadPlan {
     /// Where its instances may run.
     pub(super) nodes: Vec<usize>,
     pub(super) volumes: Vec<String>,
+    /// Path and bytes.
+    pub(super) scratch: Vec<(String, u64)>,
 }
 
 /// Thousandths of a processor, and bytes.

@@ -55,6 +55,16 @@ pub struct Victim {
     pub because: String,
 }
 
+impl Victim {
+    /// Its name, and in brackets its role if it has one.
+    pub fn titled(&self) -> String {
+        match self.role.is_empty() {
+            true => self.name.clone(),
+            false => format!("{} ({})", self.name, self.role),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bite {

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
-use super::Observations;
+use super::{Observations, QueryError, Span};
 use crate::observe::{Interval, Level, Nanos, PluginFailureKind, Sparse};
 
 /// Most warnings and errors of plugins' logs that are kept; the rest is counted.
@@ -68,7 +68,8 @@ pub(super) struct PluginRecord {
     lines: Vec<LoggedLine>,
     lines_cut: u64,
     counters: BTreeMap<String, f64>,
-    checks: BTreeMap<String, (u64, u64)>,
+    /// By name and second: passed and failed.
+    checks: BTreeMap<String, BTreeMap<u64, (u64, u64)>>,
     trends: BTreeMap<String, Sparse>,
 }
 
@@ -105,7 +106,7 @@ impl PluginRecord {
             *self.counters.entry(name.clone()).or_default() += amount;
         }
         for (name, passed, failed) in &interval.checks {
-            let check = self.checks.entry(name.clone()).or_default();
+            let check = self.checks.entry(name.clone()).or_default().entry(interval.second).or_default();
             check.0 = check.0.saturating_add(*passed);
             check.1 = check.1.saturating_add(*failed);
         }
@@ -135,13 +136,26 @@ impl Observations {
         self.plugins.counters.iter().map(|(name, amount)| (name.as_str(), *amount))
     }
 
-    /// The plugins' own checks over the whole run.
-    pub fn checks(&self) -> impl Iterator<Item = OwnCheck> {
-        self.plugins.checks.iter().map(|(name, (passed, failed))| OwnCheck {
-            name: name.clone(),
-            passed: *passed,
-            failed: *failed,
-        })
+    /// The plugins' own checks over the whole run, its settling included.
+    pub fn all_checks(&self) -> Vec<OwnCheck> {
+        self.checks_within(std::slice::from_ref(&(0..u64::MAX)))
+    }
+
+    /// The plugins' own checks in a span: those that were made in it.
+    pub fn checks(&self, span: &Span) -> Result<Vec<OwnCheck>, QueryError> {
+        Ok(self.checks_within(&self.resolve(span)?.ranges))
+    }
+
+    fn checks_within(&self, ranges: &[Range<u64>]) -> Vec<OwnCheck> {
+        let sum = |(name, seconds): (&String, &BTreeMap<u64, (u64, u64)>)| {
+            let made = ranges.iter().flat_map(|range| seconds.range(range.clone()));
+            let (passed, failed) = made.fold((0_u64, 0_u64), |sum, (_, (passed, failed))| {
+                (sum.0.saturating_add(*passed), sum.1.saturating_add(*failed))
+            });
+            OwnCheck { name: name.clone(), passed, failed }
+        };
+        let all = self.plugins.checks.iter().map(sum);
+        all.filter(|check| check.passed > 0 || check.failed > 0).collect()
     }
 
     /// The plugins' own distributions over the whole run.

@@ -175,6 +175,18 @@ fn usage_is_per_subject_and_span() {
 }
 
 #[test]
+fn checks_are_those_made_in_a_span() {
+    let known = observations();
+    let failed =
+        |span: &Span| known.checks(span).unwrap().into_iter().next().map(|check| (check.name, check.failed));
+    assert_eq!(failed(&Span::Whole), Some(("still signed in".to_owned(), 1)));
+    assert_eq!(failed(&Span::Phase("light".to_owned())), Some(("still signed in".to_owned(), 0)));
+    assert_eq!(failed(&Span::Between(42 * S, 43 * S)), Some(("still signed in".to_owned(), 1)));
+    assert_eq!(failed(&Span::Between(0, S)), None, "nobody was there");
+    assert!(known.checks(&Span::Fault("none".to_owned())).is_err());
+}
+
+#[test]
 fn workloads_count_restarts() {
     let workloads = observations().workloads();
     assert_eq!(workloads[0].workload, "store");

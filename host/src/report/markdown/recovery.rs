@@ -84,7 +84,7 @@ fn one(seen: &FaultSummary, start: Nanos, failures: u64) -> String {
         return text;
     };
     for victim in &fault.victims {
-        say("victim", &format!("{} ({}): {}", victim.name, victim.role, victim.because));
+        say("victim", &format!("{}: {}", victim.titled(), victim.because));
     }
     say("means", &fault.means);
     say(&format!("effect {}", bite(fault.effect)), &fault.probed);
@@ -118,6 +118,11 @@ fn one(seen: &FaultSummary, start: Nanos, failures: u64) -> String {
         if let Some(p95) = during.p95_of_all {
             say("p95 with failures among them", &figures::duration(p95));
         }
+    }
+    for check in &seen.checks {
+        let all = check.passed.saturating_add(check.failed);
+        let passed = format!("{} of {} passed", figures::count(check.passed), figures::count(all));
+        say(&format!("check '{}' until then", check.name), &passed);
     }
     text.push_str(&timeline(seen, struck));
     let mut table = Table::new(&["seen by", "outage:", "known to within:", "failures:"]);

@@ -10,6 +10,7 @@ use crate::{
     capability::BehaviorPlugin,
     config::BehaviorConfig,
     faults::{Guard, Planned, Timeline},
+    judge::awaiting,
     load::{Load, LoadOptions, LoadProbe, RunFeeds},
     observe::{RunOutcome, Stage},
     plugin::Tenant,
@@ -105,8 +106,10 @@ impl Run {
         let mut ending = aborted;
         if ending.is_none() {
             self.stage(Stage::Settle);
+            let awaited = async || awaiting(self.judges().await).await;
+            let probed = probing.is_some();
             let settling =
-                settle(&self.config, environment.as_ref(), probing.is_some(), &self.live, &self.stream);
+                settle(&self.config, environment.as_ref(), probed, awaited, &self.live, &self.stream);
             ending = self.stop.run_until_cancelled(settling).await.is_none().then(interrupted);
         }
         if let Some(probing) = probing {

@@ -108,6 +108,13 @@ impl Instance {
         }
     }
 
+    /// A start is a restart if the one that is in the slot now was started before; whoever had the slot before it,
+    /// or was elsewhere, does not count.
+    pub(super) fn count_start(&mut self) {
+        self.restarts += u32::from(self.born.is_some());
+        self.starts += 1;
+    }
+
     pub(super) fn set_ready(&mut self, ready: bool) {
         if self.ready != ready {
             self.since = monotonic();
@@ -157,6 +164,20 @@ pub(super) fn place(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_same_one_is_started_again() {
+        let mut instance = Instance::new(0, true);
+        instance.count_start();
+        assert_eq!((instance.starts, instance.restarts), (1, 0));
+        instance.born = Some(7);
+        instance.count_start();
+        assert_eq!((instance.starts, instance.restarts), (2, 1));
+        // Its slot is used again, as scaling up does it.
+        (instance.born, instance.restarts) = (None, 0);
+        instance.count_start();
+        assert_eq!((instance.starts, instance.restarts), (3, 0));
+    }
 
     #[test]
     fn restarts_come_at_once_and_then_later_and_later() {

@@ -2,7 +2,11 @@
 
 use std::{cmp::Reverse, io, time::Duration};
 
-use super::{super::protocol::monotonic, center::Center, instance::Stage};
+use super::{
+    super::protocol::monotonic,
+    center::Center,
+    instance::{Instance, Stage},
+};
 
 /// What decides who goes first, the least of all being the first. For what can move it is what a ReplicaSet
 /// decides by, for what has a place of its own what a StatefulSet does.
@@ -66,17 +70,23 @@ impl Center {
             there.enlisted && there.node == here && self.slot(other).workload == slot.workload
         };
         let together = (0..self.instances.len()).filter(|other| like(*other)).count();
-        (
-            is_way_in,
-            instance.process().is_some(),
-            instance.ready,
-            Reverse(together),
-            magnitude(now.saturating_sub(instance.since)),
-            Reverse(instance.restarts),
-            magnitude(now.saturating_sub(instance.born.unwrap_or(now))),
-            Reverse(slot.ordinal),
-        )
+        rank_of(instance, is_way_in, together, slot.ordinal, now)
     }
+}
+
+/// The rank of one that can move, `together` with so many of its workload on its node.
+fn rank_of(instance: &Instance, is_way_in: bool, together: usize, ordinal: u32, now: u64) -> Rank {
+    (
+        is_way_in,
+        instance.born.is_some(),
+        instance.ready,
+        Reverse(together),
+        // For how long it has not been ready says nothing.
+        if instance.ready { magnitude(now.saturating_sub(instance.since)) } else { 0 },
+        Reverse(instance.restarts),
+        magnitude(now.saturating_sub(instance.born.unwrap_or(now))),
+        Reverse(ordinal),
+    )
 }
 
 /// Ages are told apart by powers of two of seconds only, so that it is not always the newest that goes.
@@ -87,6 +97,25 @@ fn magnitude(nanos: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_never_started_goes_first_and_then_who_is_not_ready() {
+        let now = 1_000_000_000_000;
+        let crashed = Instance { born: Some(now / 2), restarts: 3, ..Instance::new(0, true) };
+        let fresh = Instance { born: Some(now - 1), ..Instance::new(0, true) };
+        let ready = Instance { born: Some(now / 2), ready: true, since: now / 2, ..Instance::new(0, true) };
+        let newer = Instance { born: Some(now / 2), ready: true, since: now - 1, ..Instance::new(0, true) };
+        let all = [
+            ("ready", ready),
+            ("newer", newer),
+            ("fresh", fresh),
+            ("crashed", crashed),
+            ("never", Instance::new(0, true)),
+        ];
+        let mut ranked = all.map(|(name, instance)| (rank_of(&instance, false, 1, 0, now), name));
+        ranked.sort();
+        assert_eq!(ranked.map(|(_, name)| name), ["never", "crashed", "fresh", "newer", "ready"]);
+    }
 
     #[test]
     fn ages_are_compared_by_their_magnitude() {

@@ -111,8 +111,7 @@ impl Center {
 
     fn start(&mut self, index: usize, now: Instant) -> io::Result<()> {
         let instance = &mut self.instances[index];
-        instance.restarts += u32::from(instance.starts > 0);
-        instance.starts += 1;
+        instance.count_start();
         match self.spawn(index, now) {
             Ok(process) => {
                 let instance = &mut self.instances[index];
@@ -206,6 +205,7 @@ impl Center {
             layer: layers.join(instance.starts.to_string()),
             config,
             volumes,
+            scratch: workload.scratch.clone(),
             programs: self.plan.programs.clone(),
             hosts: self.plan.hosts.clone(),
             entrances: self.cgroups.entrances(&self.group(index)),

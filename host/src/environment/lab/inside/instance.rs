@@ -39,6 +39,8 @@ pub(in super::super) struct InstanceSpec {
     pub(in super::super) config: PathBuf,
     /// Where it is, and where the program sees it.
     pub(in super::super) volumes: Vec<(PathBuf, String)>,
+    /// Where the program sees it, and for how many bytes it has room.
+    pub(in super::super) scratch: Vec<(String, u64)>,
     /// Name in `/programs`, and where it is.
     pub(in super::super) programs: Vec<(String, PathBuf)>,
     pub(in super::super) hosts: String,
@@ -93,6 +95,10 @@ fn settle(spec: &InstanceSpec) -> io::Result<()> {
     bind(&spec.config, &root.join("config"), true)?;
     for (source, target) in &spec.volumes {
         bind(source, &root.join(target.trim_start_matches('/')), false)?;
+    }
+    for (target, bytes) in &spec.scratch {
+        let options = format!("mode=1777,size={bytes}");
+        file_system("tmpfs", &root.join(target.trim_start_matches('/')), &options)?;
     }
     make(&root.join("programs"))?;
     for (name, source) in &spec.programs {

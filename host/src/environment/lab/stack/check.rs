@@ -97,6 +97,12 @@ fn of_workload(file: &StackFile, workload: &WorkloadFile) -> Result<(), String> 
     for path in &workload.volumes {
         inside(path).map_err(|because| format!("volumes: {because}"))?;
     }
+    for path in workload.scratch.keys() {
+        inside(path).map_err(|because| format!("scratch: {because}"))?;
+        if workload.volumes.contains(path) {
+            return Err(format!("scratch: '{path}' is among the volumes"));
+        }
+    }
     for before in &workload.after {
         match file.workloads.iter().find(|known| &known.name == before) {
             Some(known) if known.declared => {
@@ -245,6 +251,8 @@ mod tests {
             message("nodes = [\"two\"]"),
             message("volumes = [\"data\"]"),
             message("volumes = [\"/data/../etc\"]"),
+            message("scratch = { \"tmp\" = \"1Mi\" }"),
+            message("volumes = [\"/data\"]\nscratch = { \"/data\" = \"1Mi\" }"),
             message("files = { \"../x\" = \"x\" }"),
             message("after = [\"web\"]"),
             message("after = [\"db\"]"),

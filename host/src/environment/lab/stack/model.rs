@@ -91,6 +91,10 @@ pub(super) struct WorkloadFile {
     /// Directories whose contents outlive a restart.
     #[serde(default)]
     pub(super) volumes: Vec<String>,
+    /// File systems of a bounded size, empty at each start, for all users of the instance. What lies there counts
+    /// against its memory limit.
+    #[serde(default)]
+    pub(super) scratch: BTreeMap<String, Size>,
     #[serde(default = "root")]
     pub(super) user: String,
     #[serde(default)]

@@ -93,6 +93,7 @@ impl Stack {
                     false => workload.nodes.iter().filter_map(node_index).collect(),
                 },
                 volumes: workload.volumes.clone(),
+                scratch: workload.scratch.iter().map(|(path, size)| (path.clone(), size.0)).collect(),
             });
         }
 

@@ -1,6 +1,7 @@
-//! A well-behaved assertion, for the host's tests: promises a share of successes.
+//! A well-behaved assertion, for the host's tests: promises a share of successes, and that it is watched for long
+//! enough beyond the load.
 
-use assay_sdk::observations::{self, Filter};
+use assay_sdk::observations::{self, Filter, Metric, Nanos, Span};
 use assay_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,11 +13,14 @@ struct Config {
     success_rate: Percent,
     /// Over this stretch.
     span: Stretch,
+    /// Something is to be known of so long after the load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beyond: Option<Period>,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { success_rate: Percent::from_ratio(0.9), span: Stretch::Whole }
+        Config { success_rate: Percent::from_ratio(0.9), span: Stretch::Whole, beyond: None }
     }
 }
 
@@ -32,8 +36,9 @@ impl Assertion for Plain {
     }
 
     fn evaluate(&mut self, moment: Moment) -> Result<Vec<Verdict>> {
+        let beyond = self.beyond()?;
         if moment == Moment::SoFar {
-            return Ok(Vec::new());
+            return Ok(beyond.into_iter().filter(|verdict| verdict.shortage.is_some()).collect());
         }
         let totals = observations::summary(&Filter::users(), &self.config.span.span(), 0.0)?;
         let promised = self.config.success_rate.ratio();
@@ -44,8 +49,21 @@ impl Assertion for Plain {
         )
         .of_ratio(promised, totals.requests)
         .because(format!("{} requests {}", totals.requests, self.config.span.words()));
-        Ok(vec![verdict])
+        Ok([verdict].into_iter().chain(beyond).collect())
     }
 }
+
+impl Plain {
+    fn beyond(&self) -> Result<Option<Verdict>> {
+        let Some(needed) = self.config.beyond else { return Ok(None) };
+        let last = |span| observations::series(&Filter::probe(), &span, Metric::Requests, SECOND);
+        let ended = last(Span::Whole)?.last().map_or(0, |point| point.at + SECOND);
+        let watched = last(Span::Between((ended, Nanos::MAX)))?.last().map_or(ended, |point| point.at);
+        let had = Measure::Duration(watched.saturating_sub(ended));
+        Ok(Some(Verdict::kept("watched beyond the load").needs(Measure::Duration(needed.nanos()), had)))
+    }
+}
+
+const SECOND: Nanos = 1_000_000_000;
 
 assay_sdk::export!(assertion Plain);
