@@ -89,6 +89,7 @@ pub(crate) fn info() -> RunInfo {
                 requirement: None,
             },
         ],
+        assertions: Vec::new(),
     }
 }
 
