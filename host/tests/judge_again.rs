@@ -4,7 +4,7 @@ mod support;
 
 use std::{path::Path, time::Duration};
 
-use support::{alone, finish, host, run_directory, text};
+use support::{alone, facts, finish, host, project, run_directory, text};
 
 /// Exit code, what is said on standard output, and what beside it.
 fn judged(directory: &Path) -> (Option<i32>, String, String) {
@@ -47,4 +47,18 @@ fn a_run_is_judged_again_as_it_was() {
     assert!(said.starts_with("again: FAIL"), "{said}");
     assert_eq!(said, verdict);
     assert_eq!(std::fs::read(directory.join("events.jsonl")).expect("events"), before);
+}
+
+/// A run of `config/drill-lost-writes.toml` that lost confirmed writes, as it was recorded.
+#[test]
+fn the_recorded_loss_is_found_again() {
+    let recorded = project().join("host/tests/recorded/drill-lost-writes");
+    let (code, said, beside) = judged(&recorded);
+    assert_eq!(code, Some(1), "{said}{beside}");
+    let lost = |audit: &serde_json::Value| audit["lost"].as_u64().expect("a count");
+    let lost: u64 = facts(&recorded, "audit").iter().map(lost).sum();
+    assert!(lost > 0 && said.contains("BROKEN") && said.contains("confirmed writes lost"), "{said}");
+    // Plugins may have been built anew since, as long as they judge as they did.
+    let otherwise: Vec<_> = beside.lines().filter(|line| !line.contains("is another build now")).collect();
+    assert_eq!(otherwise, Vec::<&str>::new(), "{said}");
 }
