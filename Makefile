@@ -8,6 +8,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 HOST := target/debug/host
+# Of `make soak`.
+PARTS ?= memory lost-writes
 
 # Test binaries start labs, so cargo starts them as root.
 ifneq ($(SUDO),)
@@ -15,7 +17,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test test-kubernetes setup build rootfs bench soak check guests clean
+.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes check guests clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -40,10 +42,15 @@ bench: setup ## Measure Assay beside wrk, oha, Goose and Locust, and write docs/
 	$(CARGO) build --release --workspace
 	scripts/bench/run.py $(BENCH)
 
-soak: setup ## Ten minutes at full speed: does memory stay where it was? Writes docs/soak.md
+soak: $(PARTS:%=soak-%) ## What needs long, or many tries: PARTS chooses among soak-…; figures go to docs/soak.md
+
+soak-memory: setup ## Ten minutes at full speed: does memory stay where it was?
 	scripts/bench/setup
 	$(CARGO) build --release --workspace
-	scripts/bench/soak.py
+	scripts/soak/memory
+
+soak-lost-writes: setup build rootfs ## A drill that is to fail, up to 20 times: does it find the writes that were lost?
+	SUDO="$(SUDO)" scripts/soak/lost-writes
 
 check: setup ## What a reviewer would complain about: format and lints
 	$(CARGO) fmt --all --check

@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Running, alone, events, finish, host, kill, run_directory, summary, text, wait_for};
+use support::{Running, alone, facts, finish, host, kill, run_directory, summary, text, wait_for};
 
 /// A folder for a run's directories that tests can look into.
 fn runs() -> tempfile::TempDir {
@@ -524,11 +524,6 @@ fn plain_config(url: &str, duration: &str) -> tempfile::TempDir {
     );
     std::fs::write(folder.path().join("run.toml"), config).expect("writes");
     folder
-}
-
-/// The bodies of all facts of one kind.
-fn facts(directory: &Path, kind: &str) -> Vec<Value> {
-    events(directory).into_iter().filter_map(|mut event| Some(event["fact"].get_mut(kind)?.take())).collect()
 }
 
 /// The bodies of all changes of one kind of one fault.

@@ -4,6 +4,7 @@
 mod cleanup;
 mod exit;
 mod job;
+mod judge;
 mod lab;
 mod manifests;
 mod monitor;
@@ -35,6 +36,8 @@ enum Command {
     Run(run::Arguments),
     /// Say what a run would do, and whether it may start, without starting anything.
     Plan(plan::Arguments),
+    /// Judge a finished run again, from its directory alone.
+    Judge(judge::Arguments),
     /// Keep a lab up, look into it, end it.
     #[command(subcommand)]
     Lab(lab::Command),
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Plan(arguments) => plan::run(arguments),
+        Command::Judge(arguments) => judge::run(arguments),
         Command::Lab(command) => lab::run(command),
         Command::Recover(arguments) => recover::run(arguments),
         Command::Manifests(command) => manifests::run(command),

@@ -171,6 +171,9 @@ pub struct RunInfo {
     /// As planned, shortening applied: name, start and end of each phase, counted from load start.
     pub phases: Vec<PlannedPhase>,
     pub faults: Vec<PlannedFault>,
+    /// What it is judged by, so that it can be judged again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assertions: Vec<PlannedAssertion>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -197,6 +200,20 @@ pub struct PlannedFault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     pub recover_within: Option<Nanos>,
+    pub requirement: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PlannedAssertion {
+    pub name: String,
+    pub plugin: String,
+    /// The plugin's file; none of a built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// As the plugin was told, defaults filled in.
+    pub config: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirement: Option<String>,
 }
 

@@ -94,6 +94,7 @@ pub(crate) fn info() -> RunInfo {
                 requirement: None,
             },
         ],
+        assertions: Vec::new(),
     }
 }
 

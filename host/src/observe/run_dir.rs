@@ -18,7 +18,7 @@ use fs_err::{self as fs, File};
 use hdrhistogram::serialization::V2DeflateSerializer;
 
 use super::{
-    Event, Fact, Interval, Observations, Severity, Sparse, Stream, Subscription,
+    Event, Fact, Interval, Observations, Severity, Sparse, Stage, Stream, Subscription,
     hlog::{Histograms, Writer},
 };
 
@@ -100,6 +100,17 @@ impl RunDir {
 
     /// Reads it back.
     pub fn read(&self) -> Result<Recorded, ReadError> {
+        self.read_while(|_| true)
+    }
+
+    /// Reads back what was known when that stage began, and nothing of what came later. Without the stage it
+    /// is everything.
+    pub fn read_to(&self, last: Stage) -> Result<Recorded, ReadError> {
+        self.read_while(|fact| !matches!(fact, Fact::StageStarted { stage } if *stage == last))
+    }
+
+    /// Reads up to and with the first fact for which this does not hold.
+    fn read_while(&self, go_on: impl Fn(&Fact) -> bool) -> Result<Recorded, ReadError> {
         let path = self.path.join(EVENTS);
         let events = fs::read(&path)?;
         let histograms = match fs::read(self.path.join(HISTOGRAMS)) {
@@ -131,6 +142,9 @@ impl RunDir {
             }
             recorded.observations.apply(&event);
             count += 1;
+            if !go_on(&event.fact) {
+                break;
+            }
         }
         if count == 0 { Err(ReadError::Empty { path }) } else { Ok(recorded) }
     }
@@ -269,6 +283,17 @@ mod tests {
         let read = run.read().unwrap();
         assert!(read.torn);
         assert_eq!(read.observations.ended(), None);
+    }
+
+    #[test]
+    fn reads_back_what_was_known_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = recorded(dir.path());
+        let (then, whole) = (run.read_to(Stage::Settle).unwrap(), run.read().unwrap());
+        assert_eq!(then.observations.stages().last().map(|(stage, _)| *stage), Some(Stage::Settle));
+        assert!(then.observations.verdicts().is_empty() && then.observations.ended().is_none());
+        assert!(!then.torn);
+        assert_eq!(whole.observations.verdicts().len(), 5);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
         AssertionConfig, BehaviorConfig, ConfigErrors, Diagnostic, FaultConfig, PhaseConfig, PluginSource,
         PluginUse, RunConfig, check_schema, plugin_config_error,
     },
-    observe::{Fact, Stream},
+    observe::{Fact, PlannedAssertion, Stream},
     plugin::{ConfigureError, Engine, EngineError, EngineOptions, LoadError, Plugin, Source, Tenant},
 };
 
@@ -113,6 +113,24 @@ impl Cast {
     /// the last one.
     pub fn actors(&self) -> impl Iterator<Item = &Part<BehaviorPlugin, BehaviorConfig>> {
         self.behaviors.iter().chain(&self.probe)
+    }
+
+    /// What the run is judged by, as it is recorded.
+    pub fn planned_assertions(&self) -> Vec<PlannedAssertion> {
+        // It may be judged again from another folder.
+        let path = |plugin: &str| {
+            let path = self.sources.get(plugin)?.path.as_ref()?;
+            Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string())
+        };
+        let planned = self.assertions.iter().map(|part| PlannedAssertion {
+            name: part.config.name.clone(),
+            plugin: part.config.uses.plugin.clone(),
+            path: path(&part.config.uses.plugin),
+            // It was a value before it became a text.
+            config: serde_json::from_str(&part.json).unwrap_or_default(),
+            requirement: part.config.requirement.clone(),
+        });
+        planned.collect()
     }
 
     /// Where the run's randomness begins.

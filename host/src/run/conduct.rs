@@ -12,6 +12,7 @@ use super::{
     cast::Part,
     circumstances::circumstances,
     identity::{self, run_id},
+    judge_again::seat,
     network::TargetNetwork,
     place::{self, Place},
     plan, preflight,
@@ -20,7 +21,7 @@ use super::{
     watch,
 };
 use crate::{
-    capability::{FaultPlugin, Reader},
+    capability::FaultPlugin,
     config::RunConfig,
     faults::{Armed, Armory, Journal, Undo},
     judge::{Judge, decide, evaluate},
@@ -93,6 +94,7 @@ pub async fn conduct(config: RunConfig, cast: Cast, options: Options) -> Result<
             host_version: env!("CARGO_PKG_VERSION").to_owned(),
             phases: config.planned_phases(),
             faults: config.planned_faults(),
+            assertions: cast.planned_assertions(),
         },
         config,
         cast,
@@ -293,17 +295,10 @@ impl Run {
         let mut judges = Vec::new();
         for part in &self.cast.assertions {
             let tenant = self.cast.tenant(part.plugin.plugin(), &self.stream);
-            let reader = Box::new(Reader::new(observations.clone()));
-            let instance = async {
-                let mut instance =
-                    part.plugin.instantiate(&tenant, reader).await.map_err(|error| error.to_string())?;
-                instance.configure(&part.json).await.map_err(|error| error.to_string())?;
-                Ok(instance)
-            };
             judges.push(Judge {
                 name: part.config.name.clone(),
                 requirement: part.config.requirement.clone(),
-                instance: instance.await,
+                instance: seat(&part.plugin, &tenant, observations.clone(), &part.json).await,
             });
         }
         judges

@@ -116,3 +116,8 @@ pub(crate) fn events(directory: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(directory.join("events.jsonl")).expect("the events are there");
     text.lines().map(|line| serde_json::from_str(line).expect("an event is JSON")).collect()
 }
+
+/// The bodies of all facts of one kind.
+pub(crate) fn facts(directory: &Path, kind: &str) -> Vec<serde_json::Value> {
+    events(directory).into_iter().filter_map(|mut event| Some(event["fact"].get_mut(kind)?.take())).collect()
+}

@@ -82,7 +82,7 @@ pub(crate) struct Probe {
 pub(crate) struct Config {
     /// Label selector of the group that is cut off.
     pub(crate) selector: String,
-    /// Label selector of those it is cut off from; without it, from everything.
+    /// Label selector of those it is cut off from, which may be the group's own; without it, from everything.
     #[serde(default)]
     pub(crate) peer: Option<String>,
     #[serde(default)]

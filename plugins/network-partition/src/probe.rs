@@ -4,8 +4,9 @@ use assay_sdk::cluster::Instance;
 use assay_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Long enough for a connection inside a data centre whose first packet was lost.
-const SECONDS: &str = "3";
+/// Long enough for a connection inside a data centre whose first packet was lost: it is sent again after one
+/// second.
+const SECONDS: &str = "2";
 
 /// Who connects to whom.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]

@@ -31,7 +31,7 @@ fn cluster_of_six() -> FakeHost {
 fn answers(host: &FakeHost, from: &str, address: &str, codes: &[i32]) {
     for code in codes {
         let result = ExecResult { exit_code: *code, stdout: String::new(), stderr: "no route".to_owned() };
-        let command = format!("timeout 3 bash -c exec 3<>\"/dev/tcp/$0/$1\" {address} 2379");
+        let command = format!("timeout 2 bash -c exec 3<>\"/dev/tcp/$0/$1\" {address} 2379");
         host.exec(from, &command, Ok(result));
     }
 }
@@ -123,6 +123,20 @@ fn a_quorum_loses_a_minority_or_a_majority() {
     }
     assert_eq!([1, 2, 3, 4, 5].map(|all| Members::Minority.of(all)), [0, 0, 1, 1, 2]);
     assert_eq!([1, 2, 3, 4, 5].map(|all| Members::Majority.of(all)), [1, 2, 2, 3, 3]);
+}
+
+#[test]
+fn the_members_of_a_group_are_cut_off_from_each_other() {
+    let host = cluster_of_six();
+    for member in 0..5 {
+        let other = if member == 0 { "10.0.0.11" } else { "10.0.0.10" };
+        answers(&host, &format!("etcd-{member}"), other, &[0, 124]);
+    }
+    let mut fault = fault(r#"{"selector": "app=etcd", "peer": "app=etcd", "probe": {"port": 2379}}"#);
+    let strike = fault.aim().expect("an aim");
+    fault.inject(&strike).expect("a strike");
+    assert_eq!(isolations(&host), ["cluster.isolate app=etcd from app=etcd both"]);
+    assert_eq!(fault.effect().expect("an impact").bite, Bite::Proven);
 }
 
 #[test]

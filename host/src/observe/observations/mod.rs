@@ -196,12 +196,6 @@ impl Observations {
         self.ended.as_ref()
     }
 
-    /// Forgets verdicts and the run's outcome, so that the run can be judged again.
-    pub fn forget_judgement(&mut self) {
-        self.verdicts.clear();
-        self.ended = None;
-    }
-
     /// Stretches of like requests that ended at `from` or later, second by second.
     pub fn stretches(&self, from: Nanos) -> Vec<Stretch> {
         self.seconds.stretches(from).cloned().collect()

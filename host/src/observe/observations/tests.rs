@@ -210,13 +210,3 @@ fn a_slow_generator_is_told() {
     insta::assert_snapshot!(seen.because);
     assert!(!observations().generator().bottleneck);
 }
-
-#[test]
-fn judging_again_needs_nothing_but_the_rest() {
-    let mut known = observations();
-    assert_eq!(known.verdicts().len(), 5);
-    known.forget_judgement();
-    assert!(known.verdicts().is_empty());
-    assert_eq!(known.ended(), None);
-    assert_eq!(known.faults().len(), 2);
-}

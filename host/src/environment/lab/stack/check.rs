@@ -24,6 +24,7 @@ pub(super) fn check(file: &StackFile) -> Result<(), String> {
     if file.workloads.is_empty() || file.workloads.len() > MOST {
         return Err(format!("workloads: there are {}, allowed are 1 to {MOST}", file.workloads.len()));
     }
+    file.values.check().map_err(|because| format!("values.{because}"))?;
     file.autoscaler.settings().map_err(|because| format!("autoscaler: {because}"))?;
     unique("node", file.nodes.iter().map(|node| &node.name))?;
     unique("workload", file.workloads.iter().map(|workload| &workload.name))?;
@@ -280,6 +281,8 @@ mod tests {
                     + "\nscalable = { min = 1, max = 3 }"),
             ),
             message("[autoscaler]\nsync-period = \"10ms\""),
+            message("[values]\nhalf-open = true"),
+            message("[values]\nmembers = [1]"),
             message("[autoscaler]\ntolerance = 1.5"),
             message("[[workloads]]\nname = \"web\"\ncommand = [\"x\"]"),
             message("[[workloads]]\nname = \"We b\"\ncommand = [\"x\"]"),

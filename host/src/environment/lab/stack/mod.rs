@@ -11,6 +11,7 @@ mod model;
 mod overlay;
 mod quantity;
 mod render;
+mod values;
 
 use std::path::{Path, PathBuf};
 

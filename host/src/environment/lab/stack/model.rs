@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{
     autoscale::{AutoscaleFile, AutoscalerFile},
     quantity::{Cpu, Size, Span},
+    values::Values,
 };
 use crate::observe::Labels;
 
@@ -24,6 +25,9 @@ pub(super) struct StackFile {
     /// Names of values that every lab makes up anew and that files can hold.
     #[serde(default)]
     pub(super) secrets: Vec<String>,
+    /// Settings that templates read and that an overlay may choose otherwise.
+    #[serde(default)]
+    pub(super) values: Values,
     /// Multiplies the processor requests of all workloads, and the limits of those that are `scaled`.
     #[serde(default = "one")]
     pub(super) capacity_scale: f64,

@@ -1,7 +1,7 @@
-//! Overlays: the same data centre in another size.
+//! Overlays: the same data centre in another size, or with other settings.
 //!
-//! A file with `base` is one. It is small on purpose: what a platform is made of stands in its stack file
-//! alone, so that all sizes of it are the same platform.
+//! A file with `base` is one. It is small on purpose: what a platform is made of, and what of it can be set,
+//! stands in its stack file alone, so that all that is laid over it is the same platform.
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::{
     autoscale::{AutoscaleFile, AutoscalerFile},
     model::StackFile,
+    values::Values,
 };
 
 /// What is to be other than in the stack file; what is absent stays as it is there.
@@ -24,6 +25,8 @@ pub(super) struct OverlayFile {
     /// The stack file, in the same folder.
     base: String,
     capacity_scale: Option<f64>,
+    #[serde(default)]
+    values: Values,
     autoscaler: Option<AutoscalerFile>,
     #[serde(default)]
     workloads: BTreeMap<String, WorkloadOverlay>,
@@ -50,6 +53,7 @@ impl OverlayFile {
     pub(super) fn over(self, mut stack: StackFile) -> Result<StackFile, String> {
         stack.name = self.name;
         stack.capacity_scale = self.capacity_scale.unwrap_or(stack.capacity_scale);
+        stack.values.set(self.values).map_err(|because| format!("values.{because} in {}", self.base))?;
         stack.autoscaler = self.autoscaler.unwrap_or(stack.autoscaler);
         for (name, change) in self.workloads {
             let found = stack.workloads.iter_mut().find(|workload| workload.name == name);
@@ -73,6 +77,7 @@ mod tests {
         name = "pair"
         target = { workload = "front", port = 80 }
         rootfs = { packages = [] }
+        values = { durable = true, copies = 2 }
         [[nodes]]
         name = "a"
         [[nodes]]
@@ -104,6 +109,7 @@ mod tests {
             name = "large"
             base = "pair.toml"
             capacity-scale = 0.5
+            values = { durable = false }
             [workloads.store]
             count = 2
             nodes = ["a", "b"]
@@ -114,6 +120,7 @@ mod tests {
         );
         let file = stack.expect("a right overlay").file;
         assert_eq!((file.name.as_str(), file.capacity_scale), ("large", 0.5));
+        assert_eq!(file.values, toml::from_str("durable = false\ncopies = 2").expect("values"));
         let [front, store] = file.workloads.as_slice() else { panic!("two workloads") };
         assert_eq!((front.count, front.bounds(), front.command.len()), (3, Some((0, 10)), 1));
         assert_eq!((store.count, store.nodes.len(), store.bounds()), (2, 2, None));
@@ -129,6 +136,8 @@ mod tests {
             laid(&format!("{head}[workloads.front]\nreplicas = 2")),
             laid(&format!("{head}[workloads.store]\nnodes = [\"c\"]")),
             laid(&format!("{head}[workloads.front]\nautoscale = {{ min = 1, max = \"ten\" }}")),
+            laid(&format!("{head}[values]\ndurably = false")),
+            laid(&format!("{head}[values]\ndurable = \"no\"")),
         ];
         let messages: Vec<_> = messages.into_iter().map(|laid| laid.expect_err("refused")).collect();
         insta::assert_snapshot!(messages.join("\n"));

@@ -112,6 +112,7 @@ impl Stack {
                     stack => &file.name,
                     count => workload.count,
                     workloads => addresses.clone(),
+                    values => file.values.seen(),
                     limits => context! {
                         cpu => workload.limits.cpu.map(|cpu| cpu.0),
                         memory => workload.limits.memory.map(|size| size.0),
@@ -297,6 +298,7 @@ mod tests {
         rootfs = { packages = [] }
         secrets = ["key"]
         capacity-scale = 0.5
+        values = { sync = true, mode = "fast" }
         [[nodes]]
         name = "a"
         [[nodes]]
@@ -315,7 +317,7 @@ mod tests {
         movable = true
         after = ["store"]
         scalable = { min = 1, max = 3 }
-        command = ["front", "{{ workloads.store[1].address }}"]
+        command = ["front", "{{ workloads.store[1].address }}", "{{ values.mode }}"]
         [[workloads]]
         name = "later"
         declared = true
@@ -331,17 +333,19 @@ mod tests {
 
     #[test]
     fn templates_see_addresses_and_files_see_secrets() {
-        let (folder, stack) =
-            stack(STACK, &[("store.conf.j2", "key={{ secrets.key }} mem={{ limits.memory }}\n")]);
+        let (folder, stack) = stack(
+            STACK,
+            &[("store.conf.j2", "key={{ secrets.key }} mem={{ limits.memory }} {{ values.sync }}\n")],
+        );
         let plan = plan(&stack, folder.path()).expect("a plan");
         let store = &plan.instances[1];
         assert_eq!(store.name, "store-1");
         assert_eq!(store.command, ["store", "--name", "store-1", "--peers", "10.77.1.1,10.77.1.2,"]);
-        assert_eq!(store.files, [("store.conf".to_owned(), "key=s3cret mem=2147483648\n".to_owned())]);
+        assert_eq!(store.files, [("store.conf".to_owned(), "key=s3cret mem=2147483648 True\n".to_owned())]);
         // Slots beyond the count exist, so that their addresses are known to everyone from the start.
         let fronts: Vec<_> = plan.instances.iter().filter(|one| one.workload == 1).collect();
         assert_eq!(fronts.len(), 3);
-        assert_eq!(fronts[0].command, ["front", "10.77.1.2"]);
+        assert_eq!(fronts[0].command, ["front", "10.77.1.2", "fast"]);
         assert_eq!(plan.target, (Ipv4Addr::new(10, 77, 2, 1), 8080));
         assert!(!plan.instances.iter().any(|one| one.workload == 2), "declared ones do not run");
     }
