@@ -15,7 +15,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test test-kubernetes setup build rootfs bench soak check guests clean
+.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-rto soak-kill check guests clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -33,7 +33,7 @@ test-kubernetes: setup build rootfs guests ## Run the tests that need a cluster,
 	trap 'scripts/kubernetes remove' EXIT
 	scripts/kubernetes deploy
 	[ -z "$${ASSAY_TEST_IMAGE_LOAD:-}" ] || eval "$$ASSAY_TEST_IMAGE_LOAD localhost/assay:test target/kubernetes/assay.tar"
-	$(CARGO) test --workspace --no-fail-fast --test 'kubernetes*' -- --include-ignored
+	$(CARGO) test --workspace --no-fail-fast --test 'kubernetes*' -- --include-ignored $(TESTS)
 
 bench: setup ## Measure Assay beside wrk, oha, Goose and Locust, and write docs/benchmarks.md
 	scripts/bench/setup
@@ -44,6 +44,13 @@ soak: setup ## Ten minutes at full speed: does memory stay where it was? Writes 
 	scripts/bench/setup
 	$(CARGO) build --release --workspace
 	scripts/bench/soak.py
+
+soak-rto: setup build rootfs ## Ten failovers, each measured by an independent prober as well. Adds to docs/soak.md
+	scripts/soak/rto
+
+soak-kill: setup build rootfs ## Kill the host at random points of drills: 50 times in the lab, 20 on the cluster of KUBECONFIG, if set
+	scripts/soak/kill lab
+	[ -z "$${KUBECONFIG:-}" ] || scripts/soak/kill cluster
 
 check: setup ## What a reviewer would complain about: format and lints
 	$(CARGO) fmt --all --check

@@ -45,7 +45,6 @@ pub(crate) struct Compared {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Begun {
-    #[allow(dead_code, reason = "that it was said is all that matters")]
     begun: bool,
 }
 
@@ -60,7 +59,8 @@ impl Prober {
         let mut child = Running(command.spawn().expect("nsenter and python3 are there"));
         let said = BufReader::new(child.0.stdout.take().expect("it is piped"));
         let mut prober = Self { child, said };
-        let _: Begun = prober.next();
+        let said: Begun = prober.next();
+        assert!(said.begun);
         prober
     }
 
