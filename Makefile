@@ -9,7 +9,7 @@ CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 HOST := target/debug/host
 # Of `make soak`.
-PARTS ?= memory lost-writes
+PARTS ?= memory lost-writes rto kill
 
 # Test binaries start labs, so cargo starts them as root.
 ifneq ($(SUDO),)
@@ -17,7 +17,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes check guests clean
+.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes soak-rto soak-kill check guests clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -35,7 +35,7 @@ test-kubernetes: setup build rootfs guests ## Run the tests that need a cluster,
 	trap 'scripts/kubernetes remove' EXIT
 	scripts/kubernetes deploy
 	[ -z "$${ASSAY_TEST_IMAGE_LOAD:-}" ] || eval "$$ASSAY_TEST_IMAGE_LOAD localhost/assay:test target/kubernetes/assay.tar"
-	$(CARGO) test --workspace --no-fail-fast --test 'kubernetes*' -- --include-ignored
+	$(CARGO) test --workspace --no-fail-fast --test 'kubernetes*' -- --include-ignored $(TESTS)
 
 bench: setup ## Measure Assay beside wrk, oha, Goose and Locust, and write docs/benchmarks.md
 	scripts/bench/setup
@@ -51,6 +51,13 @@ soak-memory: setup ## Ten minutes at full speed: does memory stay where it was?
 
 soak-lost-writes: setup build rootfs ## A drill that is to fail, up to 20 times: does it find the writes that were lost?
 	SUDO="$(SUDO)" scripts/soak/lost-writes
+
+soak-rto: setup build rootfs ## Ten failovers, each measured by an independent prober as well. Adds to docs/soak.md
+	scripts/soak/rto
+
+soak-kill: setup build rootfs ## Kill the host at random points of drills: 50 times in the lab, 20 on the cluster of KUBECONFIG, if set
+	scripts/soak/kill lab
+	[ -z "$${KUBECONFIG:-}" ] || scripts/soak/kill cluster
 
 check: setup ## What a reviewer would complain about: format and lints
 	$(CARGO) fmt --all --check

@@ -2,17 +2,28 @@
 
 #[path = "end_to_end/exhaustion.rs"]
 mod exhaustion;
+#[path = "end_to_end/failovers.rs"]
+mod failovers;
+#[path = "end_to_end/kept_lab.rs"]
+mod kept_lab;
+#[path = "end_to_end/kills.rs"]
+mod kills;
 mod support;
 
 use std::{
     collections::BTreeSet,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use support::{Running, alone, facts, finish, host, kill, run_directory, summary, text, wait_for};
+use support::{
+    Running, alone, events, facts, finish, host, kill,
+    labs::{handed, labs, remains, walk},
+    prober::Prober,
+    run_directory, summary, text, wait_for,
+};
 
 /// A folder for a run's directories that tests can look into.
 fn runs() -> tempfile::TempDir {
@@ -31,7 +42,13 @@ fn the_main_job_keeps_its_promises_through_a_failover() {
     let _alone = alone();
     let runs = runs();
     let started = Instant::now();
-    let secrets = std::thread::spawn(secrets_of_the_lab);
+    let before = labs();
+    let beside = std::thread::spawn(move || {
+        let lab = wait_for("the lab", Duration::from_secs(60), || {
+            labs().difference(&before).find(|name| !name.ends_with(".lock")).cloned()
+        });
+        (secrets_of(&lab), Prober::beside(&lab).outage())
+    });
     let mut command = run("config/vps-6gb.toml", runs.path());
     let output = finish(command.args(["--time-scale", "20"]), Duration::from_secs(420));
     let said = text(&output);
@@ -48,16 +65,19 @@ fn the_main_job_keeps_its_promises_through_a_failover() {
     let steps = fault_changes(&directory, "postgres-primary", "step");
     assert!(steps.iter().any(|step| step["name"] == "promoted"), "{steps:?}");
     let seen = fault_changes(&directory, "postgres-primary", "seen");
-    let outage = &seen.last().expect("users saw it")["users"][0]["outage"];
-    let nanos = outage["ended"].as_u64().unwrap_or_else(|| panic!("an outage that ended: {outage}"));
-    assert!((1_000_000_000..30_000_000_000).contains(&nanos), "{outage}");
+    let seen = seen.last().expect("users saw it");
+    let (secrets, measured) = beside.join().expect("the lab was looked at from beside it");
+    for by in [&seen["users"][0], &seen["probe"]] {
+        let compared = measured.beside(by);
+        assert!((1.0..30.0).contains(&compared.host), "{by}");
+        assert!(compared.agrees(), "{compared:?}: {by} beside {measured:?}");
+    }
     // The audit found every confirmed sale.
     let audits = facts(&directory, "audit");
     let audit = audits.iter().find(|audit| audit["behavior"] == "jewelry-shop").expect("an audit");
     assert!(audit["confirmed"].as_u64() > Some(50), "{audit}");
     assert_eq!((&audit["lost"], &audit["failure"]), (&Value::from(0), &Value::Null), "{audit}");
 
-    let secrets = secrets.join().expect("the lab had secrets");
     for file in walk(&directory) {
         let text = String::from_utf8_lossy(&std::fs::read(&file).expect("reads")).into_owned();
         for secret in &secrets {
@@ -68,13 +88,11 @@ fn the_main_job_keeps_its_promises_through_a_failover() {
 }
 
 /// What the lab made up, read from the files that it hands to its instances while it lives.
-fn secrets_of_the_lab() -> Vec<String> {
+fn secrets_of(lab: &str) -> Vec<String> {
     wait_for("the lab's secrets", Duration::from_secs(60), || {
-        let files = walk(Path::new("/var/lib/assay/labs"));
-        let password = files.iter().find(|file| file.ends_with("database-password"))?;
-        let patroni = files.iter().find(|file| file.ends_with("patroni.yml"))?;
-        let mut secrets = vec![std::fs::read_to_string(password).ok()?.trim().to_owned()];
-        let config = std::fs::read_to_string(patroni).ok()?;
+        let of_database = |file| handed(lab, "postgres-0", file);
+        let mut secrets = vec![of_database("database-password")?.trim().to_owned()];
+        let config = of_database("patroni.yml")?;
         let told = config.lines().filter_map(|line| line.trim().strip_prefix("password: "));
         secrets.extend(told.map(str::to_owned));
         (secrets.iter().all(|secret| secret.len() >= 16)).then_some(secrets)
@@ -530,98 +548,4 @@ fn plain_config(url: &str, duration: &str) -> tempfile::TempDir {
 fn fault_changes(directory: &Path, fault: &str, change: &str) -> Vec<Value> {
     let changes = facts(directory, "fault").into_iter().filter(|one| one["fault"] == fault);
     changes.filter_map(|mut one| Some(one["change"].get_mut(change)?.take())).collect()
-}
-
-/// All files below a folder; none if it is not there, or goes meanwhile.
-fn walk(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
-    paths
-        .flat_map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { vec![entry.path()] })
-        .collect()
-}
-
-/// What is left of a lab on the machine, by its name: processes in its control groups, control groups,
-/// mounts, and its folder. Links and network namespaces live no longer than their processes.
-fn remains(lab: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut note = |what: &str, text: String| {
-        found.extend(text.lines().filter(|line| line.contains(lab)).map(|line| format!("{what}: {line}")));
-    };
-    for process in std::fs::read_dir("/proc").expect("reads").flatten() {
-        if process.file_name().to_string_lossy().starts_with(|first: char| first.is_ascii_digit()) {
-            // A process may end while it is looked at.
-            note("process", std::fs::read_to_string(process.path().join("cgroup")).unwrap_or_default());
-        }
-    }
-    note("mount", std::fs::read_to_string("/proc/self/mounts").expect("reads"));
-    let groups = Command::new("find").args(["/sys/fs/cgroup", "-type", "d"]).output().expect("find runs");
-    note("control group", String::from_utf8_lossy(&groups.stdout).into_owned());
-    note("folder", labs().into_iter().collect::<Vec<_>>().join("\n"));
-    found
-}
-
-/// Names of all labs that have a folder.
-fn labs() -> BTreeSet<String> {
-    let folders = std::fs::read_dir("/var/lib/assay/labs").into_iter().flatten().flatten();
-    folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect()
-}
-
-/// A lab that somebody keeps up outlives the runs in it, and what they changed with it.
-#[test]
-fn what_a_killed_run_left_in_a_kept_up_lab_is_undone_from_any_folder() {
-    let _alone = alone();
-    let folder = runs();
-    let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stacks");
-    for name in ["tiny.toml", "store.sh.j2"] {
-        std::fs::copy(stacks.join(name), folder.path().join(name)).expect("copied");
-    }
-    support::guests::install("plain-fault", folder.path());
-    let config = r#"
-        name = "kept"
-        environments.here = { kind = "lab", stack = "tiny.toml" }
-        plugins.plain-fault = { path = "plain-fault.wasm", grants = { cluster = ["app=front"] } }
-        behaviors = [{ plugin = "http-get", config = { path = "/hostname" } }]
-        phases = [{ name = "load", users = 2, duration = "5m" }]
-        [[faults]]
-        name = "cut"
-        plugin = "plain-fault"
-        at = "load+11s"
-        recover-within = "4m"
-        config = { selector = "name=front-1", action = "crash-and-hold" }
-    "#;
-    std::fs::write(folder.path().join("kept.toml"), config).expect("written");
-    let command = |arguments: &[&str]| {
-        let mut command = host();
-        command.args(arguments).current_dir(folder.path());
-        command
-            .env("XDG_STATE_HOME", folder.path().join("state"))
-            .env("ASSAY_RUN_DIR", folder.path().join("run"));
-        command
-    };
-    let quiet = |command: &mut Command| {
-        Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts"))
-    };
-    let _lab = quiet(&mut command(&["lab", "up", "tiny.toml"]));
-    let state = || {
-        let output = finish(&mut command(&["lab", "status"]), Duration::from_secs(30));
-        let status = String::from_utf8_lossy(&output.stdout).into_owned();
-        status.lines().find(|line| line.contains("front-1")).map(str::to_owned).unwrap_or_default()
-    };
-    let soon = Duration::from_secs(40);
-    wait_for("the lab", soon, || state().contains(" ready ").then_some(()));
-    let run = quiet(&mut command(&["run", "kept.toml", "--quiet"]));
-    wait_for("the strike", soon, || state().contains("held").then_some(()));
-    kill(run.0.id(), "KILL");
-    drop(run);
-    let recover = || {
-        let mut command = command(&["recover"]);
-        let output = finish(command.current_dir("/"), soon);
-        assert!(output.status.success(), "{}", text(&output));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    let said = recover();
-    assert!(said.contains("'front-1' released") && said.contains("2 undone"), "{said}");
-    wait_for("it to come back", soon, || state().contains(" ready ").then_some(()));
-    assert_eq!(recover(), "nothing to do\n");
 }

@@ -193,6 +193,21 @@ async fn a_failed_node_loses_what_can_move_and_gets_back_what_cannot() {
     lab.close().await.expect("closed");
 }
 
+/// Whoever had it drained may have died meanwhile, and nobody else would end it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_taken_back_into_use_is_not_emptied_further() {
+    let (lab, _turn) = start().await;
+    let taken_back = async {
+        until("it is cordoned", async || !lab.nodes().await.expect("nodes")[0].schedulable).await;
+        lab.set_schedulable("left", true).await.expect("uncordoned");
+    };
+    let (drained, ()) = tokio::join!(lab.drain("left", SOON), taken_back);
+    let ended = drained.expect_err("it is not empty").to_string();
+    assert_eq!(ended, "node 'left' was taken back into use while it was drained");
+    lab.wait_ready(SOON).await.expect("all are ready again");
+    lab.close().await.expect("closed");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_are_bounded_and_read() {
     let (lab, _turn) = start().await;

@@ -23,7 +23,10 @@ def rows(title):
     return [line for line in sections().get(title, []) if line.startswith("|")][2:]
 
 
-def write(title, lines):
-    """Puts these lines under a heading, in place of what stood there."""
-    pages = {**sections(), title: lines}
+def write(title, lines, last=False):
+    """Puts these lines under a heading, in place of what stood there, or at the end of the page."""
+    pages = sections()
+    if last:
+        pages.pop(title, None)
+    pages[title] = lines
     PAGE.write_text(HEAD + "".join(f"\n## {title}\n\n" + "\n".join(text) + "\n" for title, text in pages.items()))

@@ -9,7 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) mod figures;
 pub(crate) mod guests;
+pub(crate) mod kills;
+pub(crate) mod labs;
+pub(crate) mod prober;
 pub(crate) mod server;
 
 /// The folder of the whole project.

@@ -72,8 +72,15 @@ impl Center {
         node: &str,
         schedulable: bool,
     ) -> Result<Answer, EnvironmentError> {
-        let node = self.node(node)?;
-        self.nodes[node].cordoned = !schedulable;
+        let index = self.node(node)?;
+        self.nodes[index].cordoned = !schedulable;
+        if schedulable {
+            // What is back in use is not to be emptied, and whoever asked for that may be long dead.
+            for drain in self.drains.extract_if(.., |drain| drain.node == index) {
+                let text = format!("node '{node}' was taken back into use while it was drained");
+                self.control.answer(drain.request, Err(EnvironmentError::Conflict(text)));
+            }
+        }
         Ok(Answer::Done)
     }
 
