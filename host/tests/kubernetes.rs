@@ -4,6 +4,8 @@
 //! they do by commands in variables (docs/kubernetes.md), and say so where they were skipped for want of them.
 
 mod conformance;
+#[path = "kubernetes/kills.rs"]
+mod kills;
 #[path = "kubernetes/kit.rs"]
 mod kit;
 #[path = "kubernetes/runs.rs"]

@@ -27,7 +27,7 @@ use crate::{
     support::{self, finish, kill, run_directory, summary, text},
 };
 
-const NAMESPACE: &str = "jewelry-shop";
+pub(crate) const NAMESPACE: &str = "jewelry-shop";
 const DRILL: &str = "config/drill-postgres-failover.toml";
 
 /// How many follow a primary. Who still copies it receives a stream, too.
@@ -35,15 +35,15 @@ const FOLLOWING: &str = "select count(*) from pg_stat_replication \
      where state = 'streaming' and application_name like 'postgres-%'";
 
 /// The deployed shop, whole.
-struct Shop {
-    cluster: Cluster,
-    kubernetes: Kubernetes,
+pub(crate) struct Shop {
+    pub(crate) cluster: Cluster,
+    pub(crate) kubernetes: Kubernetes,
     /// Where its runs lie.
     runs: tempfile::TempDir,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let cluster = Cluster::reach().await;
         let config = ClusterConfig {
             context: cluster.context.clone(),
@@ -62,7 +62,7 @@ impl Shop {
     }
 
     /// Waits until everything is ready and the database has one primary, whom two follow.
-    async fn whole(&self) {
+    pub(crate) async fn whole(&self) {
         self.kubernetes.wait_ready(Duration::from_secs(180)).await.expect("it gets ready");
         until("two follow one primary", async || {
             let roles = self.roles().await;
@@ -107,7 +107,7 @@ impl Shop {
     }
 
     /// `host ACTION CONFIG` on this cluster, whatever its context is called.
-    fn host(&self, action: &str, config: &str) -> Command {
+    pub(crate) fn host(&self, action: &str, config: &str) -> Command {
         let mut command = support::host();
         let context = format!("environments.k3d.context={:?}", self.cluster.context);
         command.args([action, config, "--env", "k3d", "--set", &context]);
@@ -118,12 +118,19 @@ impl Shop {
         command
     }
 
+    /// `host recover` of what this machine's runs left behind.
+    pub(crate) fn recover(&self) -> Command {
+        let mut command = support::host();
+        command.arg("recover").env("XDG_STATE_HOME", self.runs.path().join("state"));
+        command
+    }
+
     fn directory(&self) -> std::path::PathBuf {
         run_directory(&self.runs.path().join("runs"))
     }
 
     /// No run has left anything in the namespace.
-    async fn assert_untouched(&self) {
+    pub(crate) async fn assert_untouched(&self) {
         let leases: Api<Lease> = Api::namespaced(self.cluster.client.clone(), NAMESPACE);
         assert!(leases.get_opt("assay").await.expect("asked").is_none());
         let pods = self.pods().list(&ListParams::default()).await.expect("pods");
