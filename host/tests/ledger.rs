@@ -27,7 +27,7 @@ struct Experiment {
 impl Experiment {
     fn run(name: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        copy(&project().join("config/stacks"), &folder.path().join("stacks"));
+        copy(&project().join("config"), folder.path());
         copy(&project().join("host/tests/ledger"), folder.path());
         let mut up = command(folder.path(), &["lab", "up"]);
         let up = up.arg(format!("stacks/{name}.toml")).stdout(Stdio::null()).stderr(Stdio::null());

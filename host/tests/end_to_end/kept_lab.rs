@@ -135,7 +135,11 @@ impl KeptLab {
     fn status(&self, instance: &str) -> String {
         let output = finish(&mut self.host(&["lab", "status"]), Duration::from_secs(30));
         let status = String::from_utf8_lossy(&output.stdout).into_owned();
-        status.lines().find(|line| line.split_whitespace().next() == Some(instance)).map(str::to_owned).unwrap_or_default()
+        status
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(instance))
+            .map(str::to_owned)
+            .unwrap_or_default()
     }
 }
 
