@@ -21,7 +21,7 @@ config = { path = "/hostname" }
 [[phases]]
 name = "all"
 users = 4
-duration = "50s"
+duration = "60s"
 
 [steady]
 for = "2s"
@@ -46,7 +46,7 @@ config = { selector = "app=store", resource = "disk", disk = { path = "/scratch"
 name = "memory"
 plugin = "resource-exhaustion"
 after = "disk"
-recover-within = "20s"
+recover-within = "30s"
 config = { selector = "app=store", resource = "memory" }
 
 [[assertions]]
@@ -58,7 +58,7 @@ config = { promises = ["component"] }
 fn stack(folder: &Path) {
     let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stacks");
     let tiny = std::fs::read_to_string(stacks.join("tiny.toml")).expect("reads");
-    let tiny = tiny.replace("limits = { cpu = \"500m\"", "limits = { cpu = \"100m\"");
+    let tiny = tiny.replace("limits = { cpu = \"500m\"", "limits = { cpu = \"250m\"");
     std::fs::write(folder.join("tiny.toml"), tiny).expect("writes");
     std::fs::copy(stacks.join("store.sh.j2"), folder.join("store.sh.j2")).expect("copies");
 }
