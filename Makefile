@@ -9,7 +9,7 @@ CARGO ?= cargo
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 HOST := target/debug/host
 # Of `make soak`.
-PARTS ?= memory lost-writes rto kill
+PARTS ?= memory lost-writes rto kill extreme faults
 
 # Test binaries start labs, so cargo starts them as root.
 ifneq ($(SUDO),)
@@ -17,7 +17,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes soak-rto soak-kill check guests clean
+.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes soak-rto soak-kill soak-extreme soak-faults check guests clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -58,6 +58,17 @@ soak-rto: setup build rootfs ## Ten failovers, each measured by an independent p
 soak-kill: setup build rootfs ## Kill the host at random points of drills: 50 times in the lab, 20 on the cluster of KUBECONFIG, if set
 	scripts/soak/kill lab
 	[ -z "$${KUBECONFIG:-}" ] || scripts/soak/kill cluster
+
+soak-extreme: setup build rootfs ## From three web instances to ten and back, in the lab. Adds to docs/soak.md
+	SUDO="$(SUDO)" scripts/soak/extreme
+
+soak-faults: setup build rootfs ## The drill of every fault, in the lab and on the cluster of KUBECONFIG, if set. Adds to docs/soak.md
+	SUDO="$(SUDO)" scripts/soak/faults lab
+	[ -n "$${KUBECONFIG:-}" ] || exit 0
+	$(SUDO) scripts/image target/kubernetes/jewelry-shop.tar
+	trap 'scripts/kubernetes remove' EXIT
+	scripts/kubernetes deploy
+	SUDO="$(SUDO)" scripts/soak/faults cluster
 
 check: setup ## What a reviewer would complain about: format and lints
 	$(CARGO) fmt --all --check
