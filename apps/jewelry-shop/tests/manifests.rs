@@ -147,6 +147,20 @@ fn both_autoscalers_want_the_same() {
     }
 }
 
+/// Whoever counts votes or keeps data never shares a node with another of its kind, not even while a third node takes
+/// no pods: the loss of one node would be that of the majority.
+#[test]
+fn a_majority_is_never_on_one_node() {
+    for app in ["sentinel", "redis", "postgres"] {
+        let pods = &object(&format!("base/{app}.yaml"), "StatefulSet")["spec"]["template"]["spec"];
+        let spread = &pods["topologySpreadConstraints"][0];
+        assert_eq!(spread["topologyKey"], "kubernetes.io/hostname", "{app}");
+        assert_eq!((&spread["maxSkew"], &spread["whenUnsatisfiable"]), (&1.into(), &"DoNotSchedule".into()));
+        // By default, nodes that take no pods are counted, too.
+        assert_eq!(spread["nodeTaintsPolicy"], Value::Null, "{app}");
+    }
+}
+
 #[test]
 fn the_small_overlay_is_a_fifth_of_the_processors() {
     let lab = lab();

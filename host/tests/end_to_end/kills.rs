@@ -60,7 +60,8 @@ fn killed(lab: &KeptLab, drill: Drill, after: Duration) -> u32 {
     let log = folder.path().join("log");
     let mut command = lab.run(drill.config, &folder.path().join("runs"));
     let file = std::fs::File::create(&log).expect("a file");
-    command.args(drill.settings()).stdout(Stdio::null()).stderr(file);
+    let same = file.try_clone().expect("it can be written to twice");
+    command.args(drill.settings()).stdout(same).stderr(file);
     let mut run = Running(command.spawn().expect("it starts"));
     std::thread::sleep(after);
     if let Some(status) = run.0.try_wait().expect("it can be asked") {

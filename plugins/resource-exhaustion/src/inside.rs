@@ -12,14 +12,36 @@ for ((each = 0; each < $1; each++)); do
     (exec -a \"$0\" bash -c 'while :; do :; done') </dev/null >/dev/null 2>&1 &
 done";
 
+/// Thousandths of a processor that all that runs here used together, over two seconds.
+pub(crate) const USE: &str = "\
+ticks() {
+    total=0
+    for process in /proc/[0-9]*; do
+        stat=
+        read -r stat <\"$process/stat\"
+        # Behind the name, which may have spaces in it. What has just ended counts for nothing.
+        set -- ${stat##*) }
+        total=$((total + ${12:-0} + ${13:-0}))
+    done 2>/dev/null
+}
+read -r begun _ </proc/uptime
+ticks
+before=$total
+sleep 2
+read -r ended _ </proc/uptime
+ticks
+# Both are in hundredths of a second.
+echo $(((total - before) * 1000 / (10#${ended/.} - 10#${begun/.})))";
+
 /// What the system is to end for want of memory first: whatever is here already and was to be ended as late as this
-/// script itself. Nothing but this gives anything 999, and so what has it can be told by it, its children, too.
+/// script itself. Nobody else gives what was lower 1000, the most that there is, and so what has it can be told by it,
+/// its children, too.
 pub(crate) const FIRST: &str = "\
 read -r own </proc/self/oom_score_adj
 for process in /proc/[0-9]*; do
     [ \"$process\" = \"/proc/$$\" ] && continue
-    read -r score <\"$process/oom_score_adj\" && [ \"$score\" = \"$own\" ] && [ \"$own\" -lt 999 ] &&
-        echo 999 >\"$process/oom_score_adj\"
+    read -r score <\"$process/oom_score_adj\" && [ \"$score\" = \"$own\" ] && [ \"$own\" -lt 1000 ] &&
+        echo 1000 >\"$process/oom_score_adj\"
 done 2>/dev/null
 true";
 
@@ -27,14 +49,16 @@ true";
 pub(crate) const AS_BEFORE: &str = "\
 read -r own </proc/self/oom_score_adj
 for process in /proc/[0-9]*; do
-    read -r score <\"$process/oom_score_adj\" && [ \"$score\" = 999 ] && echo \"$own\" >\"$process/oom_score_adj\"
+    read -r score <\"$process/oom_score_adj\" && [ \"$score\" = 1000 ] && echo \"$own\" >\"$process/oom_score_adj\"
 done 2>/dev/null
 true";
 
-/// The system ends what is to be first, and then whatever is largest: so what fills the memory is many, none of which
-/// is large.
+/// What is to be ended first is ahead by as many thousandths of the limit as its score is; where an orchestrator gives
+/// all it starts nearly the highest one, that is not much. So what fills the memory is many, and each of them is smaller than
+/// that.
 pub(crate) const FILL: &str = "\
-for ((each = 0; each < 16; each++)); do
+read -r own </proc/self/oom_score_adj
+for ((each = 0; each < 16 + 2000 / (1008 - own); each++)); do
     (exec -a \"$0\" tail /dev/zero) </dev/null >/dev/null 2>&1 &
 done";
 

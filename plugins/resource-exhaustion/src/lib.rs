@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Database, Disk, Resource};
 use crate::connections::{ACCEPTS_WRITES, Room, is_refused};
 
-/// How long it may take until it shows. A cluster tells what its pods use with some delay.
+/// How long it may take until it shows.
 const BITES_WITHIN: Duration = Duration::from_secs(60);
 
-/// How much of its limit, or of its time under it, has to be gone.
+/// How much of its limit has to be gone.
 const ALL_BUT: f64 = 0.8;
 
 /// What was aimed at.
@@ -54,7 +54,7 @@ struct ResourceExhaustion {
 impl Fault for ResourceExhaustion {
     type Config = Config;
     const WISHES: &'static [(&'static str, &'static str)] = &[
-        ("cluster", "lists instances with their limits and use, and runs inside one what uses them up"),
+        ("cluster", "lists instances with their limits, and runs inside one what uses them up"),
         ("sql", "asks a database for its connections (for `connections`)"),
     ];
 
@@ -265,22 +265,13 @@ impl ResourceExhaustion {
         Ok((at, format!("{count} connections beside the {} of {} that there were", room.taken, room.most)))
     }
 
-    /// Is the processor time gone? Shown by how often the limit held it back, where that is told, and else
-    /// by how much it used.
+    /// Is the processor time gone? Counted inside: what a cluster tells of its pods comes late, and is of long ago.
     fn is_busy(&self, memo: &Memo) -> Result<(bool, String)> {
         let name = &memo.victim.name;
-        let readings = cluster::usage(&self.config.selector)?;
-        let Some(reading) = readings.iter().find(|reading| reading.instance == *name) else {
-            return Ok((false, format!("nothing is known of what {name} uses")));
-        };
-        let (used, limit) = (reading.cpu, memo.limit);
-        Ok(match reading.throttled {
-            Some(share) => {
-                let percent = share * 100.0;
-                (share >= ALL_BUT, format!("{name} used {used}m, held back in {percent:.0} % of its time"))
-            }
-            None => (used as f64 >= limit as f64 * ALL_BUT, format!("{name} used {used}m of {limit}m")),
-        })
+        let used = inside::run(name, inside::USE, &memo.mark, &[])?;
+        let used: f64 =
+            used.trim().parse().map_err(|error| Failure::other(format!("{name} uses {used:?}: {error}")))?;
+        Ok((used >= memo.limit as f64 * ALL_BUT, format!("{name} used {used}m of {}m", memo.limit)))
     }
 }
 

@@ -1,4 +1,4 @@
-use assay_sdk::cluster::{ExecResult, InstanceState, Reading};
+use assay_sdk::cluster::{ExecResult, InstanceState};
 use assay_sdk::fake::{self, FakeHost};
 use assay_sdk::fault::Bite;
 use assay_sdk::sql::Value;
@@ -54,38 +54,40 @@ fn struck(
     (fault.inject(&strike), undo)
 }
 
-fn reading(cpu: u64, throttled: Option<f64>) -> Reading {
-    Reading { instance: "web-0".to_owned(), at: 0, cpu, memory: 0, throttled }
+/// Lets everything inside the web use so many thousandths of a processor.
+fn uses(host: &FakeHost, mark: &str, stdout: &str) {
+    let answer = ExecResult { exit_code: 0, stdout: stdout.to_owned(), stderr: String::new() };
+    host.exec("web-0", &format!("bash -c {} {mark}", inside::USE), Ok(answer));
 }
 
 #[test]
-fn processor_time_is_gone_when_the_limit_holds_back() {
+fn processor_time_is_gone_when_nearly_all_of_the_limit_is_used() {
     let host = one_web();
     let mut fault = fault(CPU);
-    let (injected, _) = struck(&host, &mut fault, inside::LOOPS, "3", 0);
+    let (injected, Undo { mark, .. }) = struck(&host, &mut fault, inside::LOOPS, "3", 0);
     assert_eq!(injected.expect("a strike").means, "3 loops without end");
-    assert_eq!(fault.effect().expect("an impact").bite, Bite::NotYet, "nothing was read yet");
-    host.reading(reading(400, Some(0.79)));
+    uses(&host, &mark, "1199\n");
     let impact = fault.effect().expect("an impact");
-    assert_eq!(
-        (impact.bite, impact.probed.as_str()),
-        (Bite::NotYet, "web-0 used 400m, held back in 79 % of its time")
-    );
+    assert_eq!((impact.bite, impact.probed.as_str()), (Bite::NotYet, "web-0 used 1199m of 1500m"));
     assert!(!fault.recovered().expect("a recovery").complete);
-    host.pass(BITES_WITHIN);
-    assert_eq!(fault.effect().expect("an impact").bite, Bite::Absent);
-}
-
-#[test]
-fn processor_time_is_gone_when_all_of_the_limit_is_used() {
-    let host = one_web();
-    let mut fault = fault(CPU);
-    struck(&host, &mut fault, inside::LOOPS, "3", 0).0.expect("a strike");
-    host.reading(reading(1200, None));
+    uses(&host, &mark, "1200\n");
     let impact = fault.effect().expect("an impact");
     assert_eq!((impact.bite, impact.probed.as_str()), (Bite::Proven, "web-0 used 1200m of 1500m"));
     let recovery = fault.recovered().expect("a recovery");
     assert_eq!((recovery.complete, recovery.steps[0].name.as_str()), (true, "exhausted"));
+}
+
+#[test]
+fn processor_time_that_nobody_used_is_no_effect() {
+    let host = one_web();
+    let mut fault = fault(CPU);
+    let (_, Undo { mark, .. }) = struck(&host, &mut fault, inside::LOOPS, "3", 0);
+    uses(&host, &mark, "0\n");
+    host.pass(BITES_WITHIN);
+    assert_eq!(fault.effect().expect("an impact").bite, Bite::Absent);
+    uses(&host, &mark, "much\n");
+    let unknown = fault.effect().expect_err("no number").to_string();
+    assert!(unknown.contains("web-0 uses \"much\\n\""), "{unknown}");
 }
 
 #[test]

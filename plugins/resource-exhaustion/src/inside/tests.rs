@@ -12,6 +12,7 @@ fn alone(text: &str) -> String {
         ("FIRST", FIRST),
         ("AS_BEFORE", AS_BEFORE),
         ("LOOPS", LOOPS),
+        ("USE", USE),
         ("CONNECT", CONNECT),
         ("END", END),
         ("ROOM", ROOM),
@@ -46,7 +47,7 @@ fn who_is_to_be_ended_first_is_so_until_it_is_put_back() {
         cat /proc/$bystander/oom_score_adj /proc/$other/oom_score_adj
         "#,
     );
-    assert_eq!(scores, "999\n300\n100\n300");
+    assert_eq!(scores, "1000\n300\n100\n300");
 }
 
 #[test]
@@ -62,6 +63,21 @@ fn loops_run_until_they_are_ended_and_nothing_else_is() {
         "#,
     );
     assert_eq!(counts, "3\n0\nthere");
+}
+
+#[test]
+fn what_is_used_is_what_all_use_together() {
+    let used = alone(
+        r#"
+        script USE
+        script LOOPS 2
+        script USE
+        script END
+        "#,
+    );
+    let used: Vec<u32> = used.lines().map(|line| line.parse().expect("thousandths")).collect();
+    // Beside other tests two loops do not get two processors.
+    assert!(used[0] < 100 && used[1] > used[0] + 100, "{used:?}");
 }
 
 #[test]
