@@ -355,6 +355,10 @@ async fn a_lab_is_kept_up_for_others() {
     let other: Lab = up.attach().await;
     let refused = other.claim("second").await.expect_err("it is in use");
     assert!(refused.to_string().contains("run first is using the lab"), "{refused}");
+    // Whoever is gone uses it no more, whatever of his is still under way.
+    let slow = ["sleep", "60"].map(str::to_owned);
+    let asked = lab.exec("front-0", &slow, Duration::from_secs(60));
+    assert!(tokio::time::timeout(Duration::from_millis(200), asked).await.is_err(), "it takes a minute");
     drop(lab);
     until("it is free again", async || other.claim("second").await.is_ok()).await;
     drop(other);

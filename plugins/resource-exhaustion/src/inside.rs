@@ -53,14 +53,22 @@ for process in /proc/[0-9]*; do
 done 2>/dev/null
 true";
 
-/// What is to be ended first is ahead by as many thousandths of the limit as its score is; where an orchestrator gives
-/// all it starts nearly the highest one, that is not much. So what fills the memory is many, and each of them is smaller than
-/// that.
+/// Fills a memory of `$1` bytes. What is to be ended first is ahead by as many thousandths of them as its score is; where
+/// an orchestrator gives nearly the highest score to all that it starts, that is not much. So what fills the memory is many,
+/// each of half that lead: a block that was read, and that nobody takes. Goes on by itself, for the end of
+/// the instance may be the end of this script.
 pub(crate) const FILL: &str = "\
+fill='
+exec 3> >(exec -a \"$0\" sleep infinity)
 read -r own </proc/self/oom_score_adj
-for ((each = 0; each < 16 + 2000 / (1008 - own); each++)); do
-    (exec -a \"$0\" tail /dev/zero) </dev/null >/dev/null 2>&1 &
-done";
+block=$(($1 / 1000 * (1000 - own) / 2))
+[ \"$block\" -lt $(($1 / 1024)) ] && block=$(($1 / 1024))
+[ \"$block\" -gt $(($1 / 16)) ] && block=$(($1 / 16))
+for ((filled = 0; filled <= $1; filled += block)); do
+    (exec -a \"$0\" dd if=/dev/zero bs=\"$block\" count=1 >&3) &
+done
+wait'
+(exec -a \"$0\" bash -c \"$fill\" \"$0\" \"$1\") </dev/null >/dev/null 2>&1 &";
 
 /// `$1` connections to `$2`:`$3`, each of which says `$4` and waits until it is hung up on; then again.
 pub(crate) const CONNECT: &str = "\

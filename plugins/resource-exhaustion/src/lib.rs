@@ -114,7 +114,8 @@ impl Fault for ResourceExhaustion {
             }
             Resource::Memory => {
                 inside::run(&memo.victim.name, inside::FIRST, &memo.mark, &[])?;
-                (self.inside(&memo, inside::FILL, &[])?, "memory filled until there is no more".to_owned())
+                let at = self.inside(&memo, inside::FILL, &[&memo.limit.to_string()])?;
+                (at, "memory filled until there is no more".to_owned())
             }
             Resource::Disk => {
                 let Disk { path, at_most } = self.disk()?;

@@ -54,10 +54,12 @@ fn struck(
     (fault.inject(&strike), undo)
 }
 
-/// Lets everything inside the web use so many thousandths of a processor.
-fn uses(host: &FakeHost, mark: &str, stdout: &str) {
-    let answer = ExecResult { exit_code: 0, stdout: stdout.to_owned(), stderr: String::new() };
-    host.exec("web-0", &format!("bash -c {} {mark}", inside::USE), Ok(answer));
+/// Lets everything inside the web use so many thousandths of a processor, one time after the other.
+fn uses<const N: usize>(host: &FakeHost, mark: &str, told: [&str; N]) {
+    for used in told {
+        let answer = ExecResult { exit_code: 0, stdout: format!("{used}\n"), stderr: String::new() };
+        host.exec("web-0", &format!("bash -c {} {mark}", inside::USE), Ok(answer));
+    }
 }
 
 #[test]
@@ -66,11 +68,10 @@ fn processor_time_is_gone_when_nearly_all_of_the_limit_is_used() {
     let mut fault = fault(CPU);
     let (injected, Undo { mark, .. }) = struck(&host, &mut fault, inside::LOOPS, "3", 0);
     assert_eq!(injected.expect("a strike").means, "3 loops without end");
-    uses(&host, &mark, "1199\n");
+    uses(&host, &mark, ["1199", "1200"]);
     let impact = fault.effect().expect("an impact");
     assert_eq!((impact.bite, impact.probed.as_str()), (Bite::NotYet, "web-0 used 1199m of 1500m"));
     assert!(!fault.recovered().expect("a recovery").complete);
-    uses(&host, &mark, "1200\n");
     let impact = fault.effect().expect("an impact");
     assert_eq!((impact.bite, impact.probed.as_str()), (Bite::Proven, "web-0 used 1200m of 1500m"));
     let recovery = fault.recovered().expect("a recovery");
@@ -82,10 +83,9 @@ fn processor_time_that_nobody_used_is_no_effect() {
     let host = one_web();
     let mut fault = fault(CPU);
     let (_, Undo { mark, .. }) = struck(&host, &mut fault, inside::LOOPS, "3", 0);
-    uses(&host, &mark, "0\n");
+    uses(&host, &mark, ["0", "much"]);
     host.pass(BITES_WITHIN);
     assert_eq!(fault.effect().expect("an impact").bite, Bite::Absent);
-    uses(&host, &mark, "much\n");
     let unknown = fault.effect().expect_err("no number").to_string();
     assert!(unknown.contains("web-0 uses \"much\\n\""), "{unknown}");
 }
@@ -94,7 +94,7 @@ fn processor_time_that_nobody_used_is_no_effect() {
 fn memory_is_gone_when_it_was_started_anew_and_back_when_it_is_ready() {
     let host = one_web();
     let mut fault = fault(MEMORY);
-    struck(&host, &mut fault, inside::FILL, "", 0).0.expect("a strike");
+    struck(&host, &mut fault, inside::FILL, "64", 0).0.expect("a strike");
     assert_eq!(fault.effect().expect("an impact").probed, "web-0 goes on");
     let mut again = fake::instance("web-0", "app=web");
     (again.restarts, again.state) = (1, InstanceState::Running);
@@ -177,7 +177,7 @@ fn what_is_left_inside_is_ended_as_often_as_it_takes() {
 #[test]
 fn what_was_to_be_ended_first_is_so_no_more() {
     let host = one_web();
-    let (_, undo) = struck(&host, &mut fault(MEMORY), inside::FILL, "", 0);
+    let (_, undo) = struck(&host, &mut fault(MEMORY), inside::FILL, "64", 0);
     let mark = &undo.mark;
     host.exec("web-0", &format!("bash -c {} {mark}", inside::END), ends(0));
     host.exec("web-0", &format!("bash -c {} {mark}", inside::AS_BEFORE), ends(0));

@@ -160,6 +160,8 @@ async fn converse(socket: UnixStream, lab: Arc<Lab>, claimant: Claimant, shutdow
             }
         });
     }
+    // What it has asked for may take long yet; the next one need not wait for that.
+    drop(claimant);
     telling.abort();
     drop(sender);
     // Answers under way are still sent, if there is anyone to read them.

@@ -11,6 +11,7 @@ fn alone(text: &str) -> String {
     let scripts = [
         ("FIRST", FIRST),
         ("AS_BEFORE", AS_BEFORE),
+        ("FILL", FILL),
         ("LOOPS", LOOPS),
         ("USE", USE),
         ("CONNECT", CONNECT),
@@ -78,6 +79,35 @@ fn what_is_used_is_what_all_use_together() {
     let used: Vec<u32> = used.lines().map(|line| line.parse().expect("thousandths")).collect();
     // Beside other tests two loops do not get two processors.
     assert!(used[0] < 100 && used[1] > used[0] + 100, "{used:?}");
+}
+
+/// By a limit of 64 MiB, behind a lead of a sixteenth, of twenty thousandths, and of nothing.
+#[test]
+fn memory_is_filled_by_many_that_are_small() {
+    for (own, block_at_most) in [(0, 4096), (980, 655), (1000, 64)] {
+        let said = alone(&format!(
+            r#"
+            echo {own} >/proc/self/oom_score_adj
+            script FILL 67108864
+            blocks() {{
+                for process in /proc/[0-9]*; do
+                    [ "$(cat "$process/comm")" = dd ] && awk '/^RssAnon/ {{ print $2 }}' "$process/status"
+                done 2>/dev/null
+            }}
+            total() {{ blocks | awk '{{ sum += $1 }} END {{ print sum + 0 }}'; }}
+            for ((round = 0; round < 200; round++)); do [ "$(total)" -ge 65536 ] && break; sleep 0.1; done
+            [ "$(total)" -ge 65536 ] && echo filled
+            blocks | sort -n | tail -n 1
+            script END
+            marked || true
+            "#
+        ));
+        let [filled, largest, left] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+        assert_eq!((filled, left), ("filled", "0"), "{own}");
+        // Beside its block a process has some memory of its own.
+        let largest: u32 = largest.parse().expect("kibibytes");
+        assert!(largest <= block_at_most + 512, "{own}: {largest} KiB");
+    }
 }
 
 #[test]
