@@ -3,7 +3,11 @@
 //! Python (`ASSAY_TEST_IMAGE`; the reference shop's own unless given); what only a cluster's own tools can do
 //! they do by commands in variables (docs/kubernetes.md), and say so where they were skipped for want of them.
 
+#[path = "kubernetes/autoscaling.rs"]
+mod autoscaling;
 mod conformance;
+#[path = "kubernetes/in_vain.rs"]
+mod in_vain;
 #[path = "kubernetes/kills.rs"]
 mod kills;
 #[path = "kubernetes/kit.rs"]

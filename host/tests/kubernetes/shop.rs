@@ -125,7 +125,7 @@ impl Shop {
         command
     }
 
-    fn directory(&self) -> std::path::PathBuf {
+    pub(crate) fn directory(&self) -> std::path::PathBuf {
         run_directory(&self.runs.path().join("runs"))
     }
 
