@@ -118,14 +118,14 @@ fn object(file: &str, kind: &str) -> Value {
 fn both_autoscalers_want_the_same() {
     let kind = "HorizontalPodAutoscaler";
     let (base, small) = (object("base/web.yaml", kind), object("overlays/small/autoscaler.yaml", kind));
-    for (stack, patience) in [("jewelry-shop-extreme.toml", &base), ("jewelry-shop-small.toml", &small)] {
+    for (stack, autoscaler) in [("jewelry-shop-extreme.toml", &base), ("jewelry-shop-small.toml", &small)] {
         let text = fs::read_to_string(config().join("stacks").join(stack)).expect("the overlay");
         let overlay: Value = toml::from_str(&text).expect("the overlay is TOML");
         let lab = &overlay["workloads"]["web"]["autoscale"];
         assert_eq!(overlay["capacity-scale"], CAPACITY_SCALE);
 
         assert_eq!((&lab["min"], &lab["max"]), (&base["spec"]["minReplicas"], &base["spec"]["maxReplicas"]));
-        for metric in base["spec"]["metrics"].as_array().expect("metrics") {
+        for metric in autoscaler["spec"]["metrics"].as_array().expect("metrics") {
             let resource = &metric["resource"];
             let name = resource["name"].as_str().expect("a name");
             assert_eq!(lab["target-utilization"][name], resource["target"]["averageUtilization"], "{name}");
@@ -136,7 +136,7 @@ fn both_autoscalers_want_the_same() {
             let (count, unit) = value.as_str().and_then(|text| text.split_at_checked(text.len() - 1))?;
             Some(Duration::from_secs(count.parse::<u64>().ok()? * if unit == "m" { 60 } else { 1 }))
         };
-        let window = seconds(&down(patience)["stabilizationWindowSeconds"]);
+        let window = seconds(&down(autoscaler)["stabilizationWindowSeconds"]);
         assert!(window.is_some());
         assert_eq!(written(&lab["scale-down"]["stabilization-window"]), window, "{stack}");
         let (here, there) = (&lab["scale-down"]["policies"][0], &down(&base)["policies"][0]);
