@@ -7,10 +7,9 @@ use std::{
 };
 
 use crate::{
-    fault_changes,
     kept_lab::KeptLab,
     support::{
-        alone, figures, finish,
+        alone, fault_changes, figures, finish,
         prober::{Measured, Prober},
         project, run_directory, text,
     },

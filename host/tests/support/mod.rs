@@ -125,3 +125,9 @@ pub(crate) fn events(directory: &Path) -> Vec<serde_json::Value> {
 pub(crate) fn facts(directory: &Path, kind: &str) -> Vec<serde_json::Value> {
     events(directory).into_iter().filter_map(|mut event| Some(event["fact"].get_mut(kind)?.take())).collect()
 }
+
+/// The bodies of all changes of one kind of one fault.
+pub(crate) fn fault_changes(directory: &Path, fault: &str, change: &str) -> Vec<serde_json::Value> {
+    let changes = facts(directory, "fault").into_iter().filter(|one| one["fault"] == fault);
+    changes.filter_map(|mut one| Some(one["change"].get_mut(change)?.take())).collect()
+}
