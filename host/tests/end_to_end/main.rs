@@ -5,10 +5,8 @@ mod support;
 
 mod endings;
 mod exhaustion;
-mod failovers;
 mod generator;
 mod kept_lab;
-mod kills;
 mod load;
 mod main_job;
 mod plans;

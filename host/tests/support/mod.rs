@@ -11,6 +11,7 @@ use std::{
 
 pub(crate) mod figures;
 pub(crate) mod guests;
+pub(crate) mod kept_lab;
 pub(crate) mod kills;
 pub(crate) mod labs;
 pub(crate) mod prober;
