@@ -11,6 +11,7 @@ mod load;
 mod main_job;
 mod plans;
 mod plugins;
+mod without_effect;
 
 use std::{path::Path, process::Command};
 
