@@ -11,6 +11,7 @@ mod support;
 
 mod failovers;
 mod kills;
+mod sessions;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
