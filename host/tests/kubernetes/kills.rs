@@ -32,13 +32,14 @@ fn drills_killed_at_random_points_leave_nothing_in_force() {
     let shop = runtime.block_on(Shop::open());
     // Without the loss of a node's power, for which every cluster has another command.
     let drills = [CRASH, DRAIN, EXHAUSTION, FREEZE, PARTITION];
-    leave_nothing(&Deployed { runtime, shop }, &drills, WITHIN);
+    leave_nothing(&Deployed { shop, runtime }, &drills, WITHIN);
 }
 
 /// The shop on the cluster, for those who do not wait.
 struct Deployed {
-    runtime: Runtime,
     shop: Shop,
+    /// Outlives whatever of the shop runs on it.
+    runtime: Runtime,
 }
 
 impl Platform for Deployed {
