@@ -6,20 +6,18 @@ mod support;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::Duration,
 };
 
 use serde_json::Value;
-use support::{Running, alone, facts, finish, host, project, run_directory, text, wait_for};
+use support::{alone, facts, finish, kept_lab::KeptLab, project, run_directory, text};
 
-/// An experiment of the folder `ledger`, run in a lab that is still up.
+/// An experiment of the folder `ledger`, run in a lab that is still up: one of its own, because how databases replicate
+/// is what a stack says.
 struct Experiment {
-    /// The lab ends with it, before its folder goes.
-    _lab: Running,
-    /// Configs, stacks, the run's directory, and where the lab listens.
+    lab: KeptLab,
+    /// Configs, stacks, and the run's directory.
     folder: tempfile::TempDir,
-    name: &'static str,
     code: Option<i32>,
     said: String,
 }
@@ -29,14 +27,11 @@ impl Experiment {
         let folder = tempfile::tempdir().expect("a folder");
         copy(&project().join("config"), folder.path());
         copy(&project().join("host/tests/ledger"), folder.path());
-        let mut up = command(folder.path(), &["lab", "up"]);
-        let up = up.arg(format!("stacks/{name}.toml")).stdout(Stdio::null()).stderr(Stdio::null());
-        let lab = Running(up.spawn().expect("the binary starts"));
-        let socket = folder.path().join(format!("run/{name}.sock"));
-        wait_for("the lab", Duration::from_secs(30), || socket.exists().then_some(()));
-        let mut run = command(folder.path(), &["run", "--runs", "runs"]);
-        let output = finish(run.arg(format!("{name}.toml")), Duration::from_secs(360));
-        Self { _lab: lab, folder, name, code: output.status.code(), said: text(&output) }
+        let lab = KeptLab::start(&folder.path().join(format!("stacks/{name}.toml")));
+        let config = folder.path().join(format!("{name}.toml"));
+        let mut run = lab.run(&config.display().to_string(), &folder.path().join("runs"));
+        let output = finish(&mut run, Duration::from_secs(360));
+        Self { lab, folder, code: output.status.code(), said: text(&output) }
     }
 
     fn directory(&self) -> PathBuf {
@@ -116,18 +111,10 @@ impl Experiment {
     /// What a database answers to its own superuser, over its own socket.
     fn select(&self, database: &str, query: &str) -> Option<String> {
         let psql = ["--", "psql", "--no-psqlrc", "--tuples-only", "--no-align", "--dbname=shop", "--command"];
-        let mut exec = command(self.folder.path(), &["lab", "exec", "--stack", self.name, database]);
+        let mut exec = self.lab.host(&["lab", "exec", database]);
         let output = finish(exec.args(psql).arg(query), Duration::from_secs(30));
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
-}
-
-/// The binary, in a folder that holds all it reads and writes.
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = host();
-    command.args(arguments).current_dir(folder);
-    command.env("XDG_STATE_HOME", folder.join("state")).env("ASSAY_RUN_DIR", folder.join("run"));
-    command
 }
 
 fn copy(from: &Path, to: &Path) {

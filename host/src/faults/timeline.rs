@@ -115,8 +115,9 @@ impl Timeline {
             () = self.stop.cancelled() => None,
             at = steady::wait(&self.steady, &self.live, &self.stream, reverted, STEADY_AT_MOST) => at,
         };
-        if steady.is_some() {
-            armed.tell(FaultChange::SteadyAgain);
+        if let Some(at) = steady {
+            let change = FaultChange::SteadyAgain;
+            self.stream.tell_at(at, Fact::Fault { fault: armed.name.clone(), change });
         } else if !self.stop.is_cancelled() {
             let message = format!(
                 "the steady state did not return within {} s of the revert",

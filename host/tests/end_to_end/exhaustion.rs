@@ -1,6 +1,11 @@
 //! What an instance works with, used up for real and given back: the scripts that do it run in a lab's instances.
 
-use super::*;
+use std::{path::Path, time::Duration};
+
+use crate::{
+    run, runs,
+    support::{alone, facts, fault_changes, finish, run_directory, text},
+};
 
 const RUN: &str = r#"
 name = "used-up"

@@ -1,9 +1,6 @@
 //! The host is killed at random points of drills on the deployed shop, and `host recover` puts everything back.
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{process::Command, time::Duration};
 
 use assay::environment::{Environment, kubernetes::RUN_LABEL};
 use k8s_openapi::api::{
@@ -11,18 +8,16 @@ use k8s_openapi::api::{
     networking::v1::NetworkPolicy,
 };
 use kube::{Api, ResourceExt, api::ListParams};
+use tokio::runtime::Runtime;
 
 use crate::{
     shop::{NAMESPACE, Shop},
     support::{
-        Running, figures, finish, kill,
-        kills::{CRASH, DRAIN, Drill, EXHAUSTION, FREEZE, PARTITION, drawn, undone},
+        finish,
+        kills::{CRASH, DRAIN, EXHAUSTION, FREEZE, PARTITION, Platform, leave_nothing},
         text,
     },
 };
-
-/// Without the loss of a node's power, for which every cluster has another command.
-const DRILLS: [Drill; 5] = [CRASH, DRAIN, EXHAUSTION, FREEZE, PARTITION];
 
 /// From before anything was done until long after the strike.
 const WITHIN: std::ops::Range<Duration> = Duration::ZERO..Duration::from_secs(30);
@@ -30,64 +25,50 @@ const WITHIN: std::ops::Range<Duration> = Duration::ZERO..Duration::from_secs(30
 /// Lists what is frozen in a pod, and what a fault has started there, which bears its mark for a name.
 const ODD: &str = "grep -lE '^State:\\s+T' /proc/[0-9]*/status; grep -la '^exhaustion-' /proc/[0-9]*/cmdline";
 
-#[tokio::test(flavor = "multi_thread")]
+#[test]
 #[ignore = "needs a cluster: make test-kubernetes"]
-async fn drills_killed_at_random_points_leave_nothing_in_force() {
-    let shop = Shop::open().await;
-    let (mut kills, mut harmful) = (0, 0);
-    for (drill, after) in drawn(&DRILLS, WITHIN) {
-        kills += 1;
-        let count = killed(&shop, drill, after).await;
-        harmful += u32::from(count > 0);
-        let left = in_force(&shop).await;
-        let recovered = Instant::now();
-        shop.whole().await;
-        let ready = format!("{:.1} s", recovered.elapsed().as_secs_f64());
-        let after = format!("{:.1} s", after.as_secs_f64());
-        figures::row([
-            kills.to_string(),
-            drill.name().to_owned(),
-            after.clone(),
-            count.to_string(),
-            left.len().to_string(),
-            ready,
-        ]);
-        assert_eq!(left, [""; 0], "of {} killed after {after}", drill.name());
-        shop.assert_untouched().await;
+fn drills_killed_at_random_points_leave_nothing_in_force() {
+    let runtime = Runtime::new().expect("a runtime");
+    let shop = runtime.block_on(Shop::open());
+    // Without the loss of a node's power, for which every cluster has another command.
+    let drills = [CRASH, DRAIN, EXHAUSTION, FREEZE, PARTITION];
+    leave_nothing(&Deployed { shop, runtime }, &drills, WITHIN);
+}
+
+/// The shop on the cluster, for those who do not wait.
+struct Deployed {
+    shop: Shop,
+    /// Outlives whatever of the shop runs on it.
+    runtime: Runtime,
+}
+
+impl Platform for Deployed {
+    fn drill(&self, config: &str) -> Command {
+        let mut command = self.shop.host("run", config);
+        command.arg("--quiet");
+        command
     }
-    figures::line(&format!(
-        "\n{harmful} of {kills} kills left something to undo; after `host recover` none did."
-    ));
-    // Three may all come too early; so many cannot.
-    assert!(harmful > 0 || kills < 10, "nothing was ever in force");
+
+    fn recover(&self) -> String {
+        let output = finish(&mut self.shop.recover(), Duration::from_secs(120));
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn in_force(&self) -> Vec<String> {
+        self.runtime.block_on(in_force(&self.shop))
+    }
+
+    fn whole(&self) {
+        self.runtime.block_on(async {
+            self.shop.whole().await;
+            self.shop.assert_untouched().await;
+        });
+    }
 }
 
-/// Kills a run of a drill so long after its start, recovers, and says how much was undone.
-async fn killed(shop: &Shop, drill: Drill, after: Duration) -> u32 {
-    let mut command = shop.host("run", drill.config);
-    command.args(drill.settings()).arg("--quiet").stdout(Stdio::null()).stderr(Stdio::null());
-    let mut run = Running(command.spawn().expect("it starts"));
-    tokio::time::sleep(after).await;
-    let ended = run.0.try_wait().expect("it can be asked");
-    assert_eq!(ended, None, "{} ended by itself", drill.name());
-    kill(run.0.id(), "KILL");
-    drop(run);
-    undone(&recover(shop))
-}
-
-fn recover(shop: &Shop) -> String {
-    let output = finish(&mut shop.recover(), Duration::from_secs(120));
-    assert!(output.status.success(), "{}", text(&output));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Everything that a fault has left in force, or a run has left to do.
 async fn in_force(shop: &Shop) -> Vec<String> {
     let mut found = Vec::new();
-    let again = recover(shop);
-    if again != "nothing to do\n" {
-        found.push(format!("`host recover` found once more: {again}"));
-    }
     let client = &shop.cluster.client;
     let labelled = ListParams::default().labels(RUN_LABEL);
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), NAMESPACE);

@@ -11,6 +11,7 @@ use std::{
 
 pub(crate) mod figures;
 pub(crate) mod guests;
+pub(crate) mod kept_lab;
 pub(crate) mod kills;
 pub(crate) mod labs;
 pub(crate) mod prober;
@@ -124,4 +125,10 @@ pub(crate) fn events(directory: &Path) -> Vec<serde_json::Value> {
 /// The bodies of all facts of one kind.
 pub(crate) fn facts(directory: &Path, kind: &str) -> Vec<serde_json::Value> {
     events(directory).into_iter().filter_map(|mut event| Some(event["fact"].get_mut(kind)?.take())).collect()
+}
+
+/// The bodies of all changes of one kind of one fault.
+pub(crate) fn fault_changes(directory: &Path, fault: &str, change: &str) -> Vec<serde_json::Value> {
+    let changes = facts(directory, "fault").into_iter().filter(|one| one["fault"] == fault);
+    changes.filter_map(|mut one| Some(one["change"].get_mut(change)?.take())).collect()
 }

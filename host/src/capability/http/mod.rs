@@ -53,12 +53,13 @@ impl Http {
         }
     }
 
-    fn browser(&mut self) -> wasmtime::Result<&mut dyn Browser> {
-        match &mut self.browser {
-            Some(browser) => Ok(&mut **browser),
-            None => Err(wasmtime::Error::msg("a request is under way")),
-        }
+    fn browser(&mut self) -> wasmtime::Result<&mut Box<dyn Browser>> {
+        self.browser.as_mut().ok_or_else(away)
     }
+}
+
+fn away() -> wasmtime::Error {
+    wasmtime::Error::msg("a request is under way")
 }
 
 impl Drop for Http {
@@ -88,9 +89,7 @@ impl With<'_, Http> {
         &mut self,
         work: impl for<'a> FnOnce(&'a mut dyn Browser) -> BoxFuture<'a, T> + Send + 'static,
     ) -> wasmtime::Result<T> {
-        let Some(mut browser) = self.own.browser.take() else {
-            return Err(wasmtime::Error::msg("a request is under way"));
-        };
+        let mut browser = self.own.browser.take().ok_or_else(away)?;
         let work = Box::pin(async move {
             let answer = work(&mut *browser).await;
             (browser, answer)

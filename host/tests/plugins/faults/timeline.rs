@@ -1,9 +1,9 @@
-//! Who strikes when: beside one another, in turn, and one after another.
+//! Who strikes when: beside one another, in turn, one after another, and only at a steady target.
 
 use assay::{
     config::{ConfigOrigin, FaultConfig, Moment, PluginUse, SteadyConfig},
     faults::{Planned, Timeline},
-    observe::{Endpoint, EndpointInterval, FaultChange, Interval, Live, nanos},
+    observe::{Endpoint, EndpointInterval, ErrorClass, FaultChange, Interval, Live, nanos},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -68,8 +68,9 @@ impl Told {
     }
 }
 
-/// Ten good requests a second, until it is aborted.
-async fn load(stream: Stream) {
+/// Ten requests a second until it is aborted, of which all fail at first, for so long.
+async fn load(stream: Stream, fail: Duration) {
+    let first = stream.clock().now() / 1_000_000_000;
     let endpoint = Endpoint {
         behavior: "reader".to_owned(),
         group: "all".to_owned(),
@@ -78,9 +79,12 @@ async fn load(stream: Stream) {
         probe: false,
     };
     stream.tell(Fact::Endpoint { index: 0, endpoint });
-    for second in 0.. {
+    for second in first.. {
         tokio::time::sleep_until(stream.clock().instant((second + 1) * 1_000_000_000).into()).await;
-        let row = EndpointInterval { endpoint: 0, successes: 10, ..EndpointInterval::default() };
+        let row = match second < first + fail.as_secs() {
+            true => EndpointInterval { failures: vec![(ErrorClass::Timeout, 10)], ..Default::default() },
+            false => EndpointInterval { successes: 10, ..Default::default() },
+        };
         stream.tell(Fact::Interval(Interval {
             second,
             users: 1,
@@ -92,6 +96,11 @@ async fn load(stream: Stream) {
 
 /// Lets faults strike beside a load that ends once the fault `last` is over.
 async fn told(faults: Vec<FaultConfig>, last: &str) -> Told {
+    told_beside(Duration::ZERO, faults, last).await
+}
+
+/// The same, where all requests fail at first, for so long.
+async fn told_beside(fail: Duration, faults: Vec<FaultConfig>, last: &str) -> Told {
     let stream = Stream::new(Clock::start());
     let live = Live::follow(&stream).expect("observations");
     let mut events = stream.subscribe();
@@ -123,7 +132,7 @@ async fn told(faults: Vec<FaultConfig>, last: &str) -> Told {
         load_started: stream.clock().now(),
         stop: stop.clone(),
     };
-    let load = tokio::spawn(load(stream.clone()));
+    let load = tokio::spawn(load(stream.clone(), fail));
     let striking = tokio::spawn(timeline.run(planned));
     let mut told = Vec::new();
     let listening = async {
@@ -183,4 +192,13 @@ async fn one_that_waits_for_another_strikes_once_that_one_is_over() {
     assert!(told.skipped("misses").is_some_and(|because| because.starts_with("it could not aim")));
     assert_eq!(told.skipped("never"), Some("fault 'misses' did not strike"));
     assert_eq!(told.skipped("too-late"), Some("the load ended before its moment"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_not_steady_is_not_struck_until_it_is() {
+    let faults = vec![fault("early", at(FIRST), false), fault("late", at(4 * FIRST), false)];
+    let told = told_beside(2 * FIRST, faults, "late").await;
+    let because = told.skipped("early").expect("it does not strike");
+    assert!(because.starts_with("the target was not steady: 0.00 % of 10 requests"), "{because}");
+    assert!(told.struck("late").is_some());
 }

@@ -7,36 +7,29 @@ use std::{
 };
 
 use crate::{
-    fault_changes,
-    kept_lab::KeptLab,
+    SOONER, in_the_lab,
     support::{
-        alone, figures, finish,
+        fault_changes, figures, finish,
+        kept_lab::KeptLab,
+        kills::Platform,
         prober::{Measured, Prober},
-        project, run_directory, text,
+        run_directory, text,
     },
 };
-
-/// The drill's failover, sooner. What it measures begins with the strike.
-const SOONER: [&str; 4] = [
-    "faults.postgres-primary.at=shopping+15s",
-    "phases.shopping.ramp=5s",
-    "phases.shopping.duration=75s",
-    "steady.for=5s",
-];
 
 /// One failover, or as many as `make soak-rto` asks for.
 #[test]
 fn a_prober_agrees_on_every_failover() {
-    let _alone = alone();
-    let lab = KeptLab::start(&project().join("config/stacks/jewelry-shop.toml"));
-    let rounds = figures::rounds("ASSAY_FAILOVERS", 1);
-    let mut agreed = 0;
-    for round in 1..=rounds {
-        agreed += u32::from(agrees(&lab, round));
-        lab.ready(Duration::from_secs(120));
-    }
-    figures::line(&format!("\n{agreed} of {rounds} agree."));
-    assert_eq!(agreed, rounds);
+    in_the_lab(|lab| {
+        let rounds = figures::rounds("ASSAY_FAILOVERS", 1);
+        let mut agreed = 0;
+        for round in 1..=rounds {
+            agreed += u32::from(agrees(lab, round));
+            lab.whole();
+        }
+        figures::line(&format!("\n{agreed} of {rounds} agree."));
+        assert_eq!(agreed, rounds);
+    });
 }
 
 fn agrees(lab: &KeptLab, round: u32) -> bool {
