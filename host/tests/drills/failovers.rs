@@ -7,9 +7,9 @@ use std::{
 };
 
 use crate::{
-    SOONER, in_the_lab,
+    in_the_lab,
     support::{
-        fault_changes, figures, finish,
+        SOONER, fault_changes, figures, finish,
         kept_lab::KeptLab,
         kills::Platform,
         prober::{Measured, Prober},

@@ -17,10 +17,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use support::{kept_lab::KeptLab, kills::Platform, project};
 
-/// Of a drill, sooner and with less around it. What it measures begins with its strike.
-const SOONER: [&str; 4] =
-    ["faults.0.at=shopping+15s", "phases.shopping.ramp=5s", "phases.shopping.duration=75s", "steady.for=5s"];
-
 /// The lab, once somebody has needed it. Whoever waits for a turn holds on to it, and so it stays up for the next test
 /// and ends with the last.
 #[derive(Default)]

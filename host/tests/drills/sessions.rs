@@ -5,8 +5,10 @@ use std::{path::Path, time::Duration};
 use serde_json::Value;
 
 use crate::{
-    SOONER, Shared, in_the_lab,
-    support::{facts, fault_changes, finish, kept_lab::KeptLab, project, run_directory, summary, text},
+    Shared, in_the_lab,
+    support::{
+        SOONER, facts, fault_changes, finish, kept_lab::KeptLab, project, run_directory, summary, text,
+    },
 };
 
 /// Of the drills' load: each has a session of its own.

@@ -24,11 +24,14 @@ use serde_json::{Value, json};
 use crate::{
     kit::{Cluster, until},
     runs::{assert_passed, until_told},
-    support::{self, finish, kill, run_directory, summary, text},
+    support::{self, SOONER, finish, kill, run_directory, summary, text},
 };
 
 pub(crate) const NAMESPACE: &str = "jewelry-shop";
 const DRILL: &str = "config/drill-postgres-failover.toml";
+
+/// More users than the config has, for less time.
+const SMOKE: [&str; 3] = ["phases.smoke.users=20", "phases.smoke.ramp=2s", "phases.smoke.duration=40s"];
 
 /// How many follow a primary. Who still copies it receives a stream, too.
 const FOLLOWING: &str = "select count(*) from pg_stat_replication \
@@ -149,8 +152,9 @@ async fn the_deployed_shop_is_found_and_serves() {
         uids
     };
     let before = uids().await;
-    let output =
-        finish(shop.host("run", "config/smoke.toml").args(["--time-scale", "2"]), Duration::from_secs(180));
+    let mut command = shop.host("run", "config/smoke.toml");
+    command.args(SMOKE.into_iter().flat_map(|one| ["--set", one]));
+    let output = finish(&mut command, Duration::from_secs(180));
     let summary = summary(&shop.directory());
     assert_passed(&output, &summary);
     assert!(summary["load"]["whole"]["requests"].as_u64() > Some(100), "{}", text(&output));
@@ -163,7 +167,9 @@ async fn the_deployed_shop_is_found_and_serves() {
 async fn users_shop_while_the_primary_is_replaced() {
     let shop = Shop::open().await;
     let (victim, _) = shop.primary_and_standby().await;
-    let output = finish(&mut shop.host("run", DRILL), Duration::from_secs(360));
+    let mut command = shop.host("run", DRILL);
+    command.args(SOONER.into_iter().flat_map(|one| ["--set", one]));
+    let output = finish(&mut command, Duration::from_secs(360));
     let (said, directory) = (text(&output), shop.directory());
     let summary = summary(&directory);
     assert_passed(&output, &summary);

@@ -17,6 +17,10 @@ pub(crate) mod labs;
 pub(crate) mod prober;
 pub(crate) mod server;
 
+/// Of a drill, sooner and with less around it. What it measures begins with its strike.
+pub(crate) const SOONER: [&str; 4] =
+    ["faults.0.at=shopping+15s", "phases.shopping.ramp=5s", "phases.shopping.duration=75s", "steady.for=5s"];
+
 /// The folder of the whole project.
 pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the host lies in the project").to_owned()
