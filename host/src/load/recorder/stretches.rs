@@ -50,9 +50,8 @@ fn condense(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
         return stretches;
     }
     let head = KEPT / 2 - 1;
-    let tail = stretches.len() - head;
     // An even number is taken out and two come in, so successes and failures still alternate.
-    let tail = if (tail - head).is_multiple_of(2) { tail } else { tail - 1 };
+    let tail = stretches.len() - head - stretches.len() % 2;
     let middle: Vec<Stretch> = stretches.drain(head..tail).collect();
     let mut merged: Vec<Stretch> = Vec::new();
     for stretch in middle {
