@@ -194,6 +194,11 @@ mod tests {
     }
 
     #[test]
+    fn users_and_the_probe_are_never_asked_together() {
+        assert_eq!([Filter::users().probe, Filter::probe().probe], [false, true]);
+    }
+
+    #[test]
     fn strikes_of_one_fault_have_one_name() {
         let base = |name| fake::fault_seen(name, 1).base_name().to_owned();
         assert_eq!([base("web#2"), base("web")], ["web", "web"]);
