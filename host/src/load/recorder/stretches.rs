@@ -103,6 +103,20 @@ mod tests {
         assert_eq!(stretches.iter().map(|stretch| stretch.success).collect::<Vec<_>>(), [false, true]);
     }
 
+    #[test]
+    fn only_the_middle_is_condensed() {
+        for count in [KEPT as u64, 100, 101] {
+            let flapping = |count| (0..count).map(|at| outcome(at, at + 1, at % 2 == 0)).collect::<Vec<_>>();
+            let brief = |stretch: &Stretch| (stretch.success, stretch.count, stretch.last_ended);
+            let kept: Vec<_> = stretches("pos", false, &mut flapping(count)).iter().map(brief).collect();
+            let all: Vec<_> = (0..count).map(|at| (at % 2 == 0, 1, at + 1)).collect();
+            let edge = KEPT / 2 - 1;
+            assert_eq!(kept[..edge], all[..edge]);
+            assert_eq!(kept[kept.len() - edge..], all[all.len() - edge..]);
+            assert_eq!(kept.len() == all.len(), all.len() <= KEPT);
+        }
+    }
+
     proptest! {
         #[test]
         fn condensed_or_not_counts_and_edges_are_exact(outcomes in prop::collection::vec((0u64..5000, 0u64..1000, any::<bool>()), 1..600)) {
