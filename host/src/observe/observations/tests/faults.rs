@@ -1,7 +1,7 @@
 //! Faults, and the seconds that are theirs.
 
 use super::*;
-use crate::observe::FaultChange;
+use crate::observe::{FaultChange, When};
 
 #[test]
 fn a_fault_is_told_whole() {
@@ -22,6 +22,22 @@ fn a_fault_is_told_whole() {
     assert!(!faults[1].in_flight(), "it never struck");
     let planned = observed(&[Event { at: 0, fact: Fact::RunStarted(fixtures::info()) }]);
     assert_eq!(planned.faults()[0].because, "its moment did not come");
+}
+
+#[test]
+fn a_step_that_is_told_again_is_still_one() {
+    let mut events = fixtures::run();
+    let again = FaultChange::Step {
+        name: "detected".to_owned(),
+        at: When::Observed(43 * S),
+        detail: "store-1 is asked to lead".to_owned(),
+    };
+    let again = Fact::Fault { fault: "store-primary".to_owned(), change: again };
+    events.push(Event { at: 48 * S, fact: again });
+    let faults = observed(&events).faults();
+    let steps: Vec<_> =
+        faults[0].steps.iter().map(|step| (step.name.as_str(), step.detail.as_str())).collect();
+    assert_eq!(steps, [("detected", "store-1 is asked to lead"), ("promoted", "store-1 is the leader")]);
 }
 
 #[test]
