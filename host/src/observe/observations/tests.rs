@@ -93,7 +93,8 @@ fn no_data_is_absent_and_not_zero() {
     let percentiles = known.percentiles(&all(), &Span::Whole, Latency::Response, &[50.0, 99.0]).unwrap();
     assert_eq!(percentiles, [None, None]);
     assert!(known.series(&all(), &Span::Whole, Metric::Users, S).unwrap().is_empty());
-    assert!(!known.generator().bottleneck);
+    let generator = known.generator();
+    assert_eq!((generator.bottleneck, generator.because.as_str()), (false, "no second of load was seen"));
 }
 
 #[test]
