@@ -17,7 +17,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes soak-rto soak-kill check guests clean
+.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes soak-rto soak-kill mutants check guests clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -58,6 +58,9 @@ soak-rto: setup build rootfs ## Ten failovers, each measured by an independent p
 soak-kill: setup build rootfs ## Kill the host at random points of drills: 50 times in the lab, 20 on the cluster of KUBECONFIG, if set
 	scripts/soak/kill lab
 	[ -z "$${KUBECONFIG:-}" ] || scripts/soak/kill cluster
+
+mutants: setup ## Change the definitions one thing at a time: is there a test that notices? MUTANTS chooses, see scripts/mutants/run
+	scripts/mutants/run $(MUTANTS)
 
 check: setup ## What a reviewer would complain about: format and lints
 	$(CARGO) fmt --all --check
