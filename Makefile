@@ -17,7 +17,7 @@ export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= $(SUDO)
 endif
 
-.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes soak-rto soak-kill soak-extreme soak-faults check guests clean
+.PHONY: help run test test-kubernetes setup build rootfs bench soak soak-memory soak-lost-writes soak-rto soak-kill soak-extreme soak-faults mutants check guests clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -69,6 +69,9 @@ soak-faults: setup build rootfs ## The drill of every fault, in the lab and on t
 	trap 'scripts/kubernetes remove' EXIT
 	scripts/kubernetes deploy
 	SUDO="$(SUDO)" scripts/soak/faults cluster
+
+mutants: setup ## Change the definitions one thing at a time: is there a test that notices? MUTANTS chooses, see scripts/mutants/run
+	scripts/mutants/run $(MUTANTS)
 
 check: setup ## What a reviewer would complain about: format and lints
 	$(CARGO) fmt --all --check

@@ -57,3 +57,23 @@ impl fmt::Display for Measure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_has_a_value_and_a_text_has_none() {
+        for measure in [
+            Measure::Ratio(7.0),
+            Measure::Rate(7.0),
+            Measure::Duration(7),
+            Measure::Count(7),
+            Measure::Millicores(7),
+            Measure::Bytes(7),
+        ] {
+            assert_eq!(measure.value(), Some(7.0), "{measure}");
+        }
+        assert_eq!(Measure::Text("7".to_owned()).value(), None);
+    }
+}

@@ -172,3 +172,35 @@ impl Totals {
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake;
+
+    #[test]
+    fn availability_is_of_what_was_seen() {
+        let totals =
+            Totals { good_windows: 9, bad_windows: 3, empty_windows: 88, ..fake::totals(1_000, 250) };
+        assert_eq!(totals.success_ratio(), Some(0.75));
+        assert_eq!(totals.windows(), 12);
+        assert_eq!(totals.good_time_ratio(), Some(0.75));
+    }
+
+    #[test]
+    fn without_requests_there_is_no_availability() {
+        let totals = Totals { empty_windows: 100, ..fake::totals(0, 0) };
+        assert_eq!((totals.success_ratio(), totals.good_time_ratio()), (None, None));
+    }
+
+    #[test]
+    fn users_and_the_probe_are_never_asked_together() {
+        assert_eq!([Filter::users().probe, Filter::probe().probe], [false, true]);
+    }
+
+    #[test]
+    fn strikes_of_one_fault_have_one_name() {
+        let base = |name| fake::fault_seen(name, 1).base_name().to_owned();
+        assert_eq!([base("web#2"), base("web")], ["web", "web"]);
+    }
+}

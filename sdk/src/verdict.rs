@@ -164,8 +164,35 @@ mod tests {
         let outcome = |figure, bound| Verdict::at_most("it", Some(figure), bound).outcome;
         assert_eq!(outcome(milliseconds(500), milliseconds(500)), Outcome::Kept);
         assert_eq!(outcome(milliseconds(501), milliseconds(500)), Outcome::Broken);
-        let verdict = Verdict::at_least("it", Some(Measure::Ratio(0.999)), Measure::Ratio(0.999));
-        assert_eq!(verdict.outcome, Outcome::Kept);
+        let outcome = |figure, bound| {
+            Verdict::at_least("it", Some(Measure::Ratio(figure)), Measure::Ratio(bound)).outcome
+        };
+        assert_eq!(outcome(0.999, 0.999), Outcome::Kept);
+        assert_eq!(outcome(0.9989, 0.999), Outcome::Broken);
+    }
+
+    #[test]
+    fn exactly_is_neither_more_nor_less() {
+        let outcome = |figure| Verdict::exactly("it", Some(figure), Measure::Count(3)).outcome;
+        assert_eq!(outcome(Measure::Count(3)), Outcome::Kept);
+        assert_eq!(outcome(Measure::Count(2)), Outcome::Broken);
+        assert_eq!(outcome(Measure::Count(4)), Outcome::Broken);
+    }
+
+    #[test]
+    fn texts_are_the_same_or_not() {
+        let text = |text: &str| Measure::Text(text.to_owned());
+        let outcome = |figure| Verdict::exactly("it", Some(text(figure)), text("primary")).outcome;
+        assert_eq!(outcome("primary"), Outcome::Kept);
+        assert_eq!(outcome("replica"), Outcome::Broken);
+    }
+
+    #[test]
+    fn what_is_needed_is_enough_and_less_is_not() {
+        let kept = Verdict::at_most("it", Some(milliseconds(1)), milliseconds(500));
+        let needs = |had| kept.clone().needs(Measure::Duration(60), Measure::Duration(had)).outcome;
+        assert_eq!(needs(60), Outcome::Kept);
+        assert_eq!(needs(59), Outcome::Inconclusive);
     }
 
     #[test]

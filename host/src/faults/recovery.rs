@@ -103,10 +103,7 @@ fn largest_gap(stretches: &[&Stretch], struck: Nanos, end: Nanos) -> Nanos {
         largest = largest.max(stretch.first_ended.saturating_sub(last)).max(within);
         last = stretch.last_ended.max(last);
     }
-    match last < end {
-        true => largest.max(end - last),
-        false => largest,
-    }
+    largest.max(end.saturating_sub(last))
 }
 
 #[cfg(test)]
@@ -189,5 +186,86 @@ mod tests {
         let mut all = vec![(1_100, 1_200, false)];
         all.extend(successes((0..9).map(|n| 2_000 + n * 1_000)));
         assert_eq!(seen(&all, 1_000, 11_000).outage, Outage::NotEnded(200 * MS));
+        all.extend(successes([10_900].into_iter()));
+        assert_eq!(seen(&all, 1_000, 11_000).outage, Outage::Ended(1_010 * MS));
+        assert_eq!(seen(&all[1..], 1_000, 11_000).outage, Outage::NotSeen);
+        assert_eq!(seen(&all[2..], 1_000, 11_000).outage, Outage::Unknown);
+    }
+
+    #[test]
+    fn a_calm_is_five_seconds_and_no_less() {
+        let mut all = vec![(1_100, 1_200, false)];
+        all.extend(successes((0..20).map(|n| 2_000 + n * 100)));
+        assert_eq!(seen(&all, 1_000, 7_009).outage, Outage::NotEnded(200 * MS));
+        assert_eq!(seen(&all, 1_000, 7_010).outage, Outage::Ended(1_010 * MS));
+    }
+
+    #[test]
+    fn what_ended_before_the_strike_or_after_watching_is_not_seen() {
+        let mut all = vec![(800, 900, false)];
+        all.extend(successes((0..60).map(|n| 1_000 + n * 100)));
+        all.push((8_000, 8_100, false));
+        let seen = seen(&all, 1_000, 8_000);
+        assert_eq!((seen.outage, seen.failures), (Outage::NotSeen, 0));
+    }
+
+    #[test]
+    fn a_success_of_a_request_that_was_sent_before_the_strike_proves_nothing() {
+        let mut all = vec![(1_050, 1_060, false), (900, 1_200, true)];
+        all.extend(successes((0..60).map(|n| 2_000 + n * 100)));
+        assert_eq!(seen(&all, 1_000, 9_000).outage, Outage::Ended(1_010 * MS));
+    }
+
+    #[test]
+    fn of_several_successes_around_the_strike_the_last_was_sent_after_it() {
+        let mut all = requests(&[(1_050, 1_060, false), (900, 1_200, true)]);
+        (all[1].count, all[1].last_ended) = (2, 1_400 * MS);
+        all.extend(requests(&successes((0..60).map(|n| 2_000 + n * 100))));
+        let seen = outage(&all, ALL_GROUPS, false, 1_000 * MS, 9_000 * MS);
+        assert_eq!(seen.outage, Outage::Ended(400 * MS));
+    }
+
+    #[test]
+    fn it_is_known_to_within_the_largest_gap() {
+        let resolution =
+            |all: &[Stretch], until| outage(all, ALL_GROUPS, false, 1_000 * MS, until).resolution;
+        // From the last request to the end of watching.
+        let mut all = requests(&[(1_100, 1_200, false)]);
+        assert_eq!(resolution(&all, 8_000 * MS), 6_800 * MS);
+        // Eleven requests in a stretch of five seconds: one each half second.
+        (all[0].count, all[0].last_ended) = (11, 6_200 * MS);
+        assert_eq!(resolution(&all, 6_200 * MS), 500 * MS);
+        // Of two groups of requests that overlap, what ended last counts.
+        let mut both = all.clone();
+        both.extend(requests(&[(1_300, 1_400, true)]));
+        assert_eq!(resolution(&both, 6_300 * MS), 500 * MS);
+    }
+
+    #[test]
+    fn every_group_has_an_outage_of_its_own_and_the_probe_is_apart() {
+        let of = |group: &str, probe, all: &[(Nanos, Nanos, bool)]| -> Vec<Stretch> {
+            let group = |one| Stretch { group: group.into(), probe, ..one };
+            requests(all).into_iter().map(group).collect()
+        };
+        let back = |at: Nanos| successes((0..60).map(move |n| at + n * 100));
+        let mut writes = vec![(1_050, 1_060, false)];
+        writes.extend(back(3_000));
+        let mut all = of("writes", false, &writes);
+        all.extend(of("reads", false, &back(1_000)));
+        all.extend(of(ALL_GROUPS, false, &writes));
+        all.extend(of(ALL_GROUPS, true, &[(1_100, 1_200, false)]));
+        let seen = |probe| -> Vec<(String, Outage)> {
+            let seen = outages(&all, probe, 1_000 * MS, 9_000 * MS);
+            seen.into_iter().map(|one| (one.group, one.outage)).collect()
+        };
+        assert_eq!(
+            seen(false),
+            [
+                (ALL_GROUPS.into(), Outage::Ended(2_010 * MS)),
+                ("reads".into(), Outage::NotSeen),
+                ("writes".into(), Outage::Ended(2_010 * MS)),
+            ]
+        );
+        assert_eq!(seen(true), [(ALL_GROUPS.into(), Outage::NotEnded(8_000 * MS))]);
     }
 }

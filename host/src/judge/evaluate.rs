@@ -1,9 +1,8 @@
 //! Asks every assertion for its verdicts.
 
-use std::collections::BTreeMap;
-
 use assay_bindings::{assertion::exports::assay::plugin::assertion as wit, imports::types};
 
+use super::answers::{distinct, in_a_shortened_run, wants_time};
 use crate::{
     capability::AssertionInstance,
     observe::{Bound, Measure, Outcome, Relation, Verdict},
@@ -32,8 +31,9 @@ pub async fn evaluate(judges: Vec<Judge>, shortened: bool) -> Vec<Verdict> {
                 verdicts.push(judge.silent("it answered no verdict".to_owned()));
             }
             Ok(answers) => {
-                let own = answers.into_iter().map(|answer| judge.verdict(answer, shortened)).collect();
-                verdicts.extend(distinct(own));
+                let own = answers.into_iter().map(|answer| judge.verdict(answer));
+                let own = own.map(|verdict| if shortened { in_a_shortened_run(verdict) } else { verdict });
+                verdicts.extend(distinct(own.collect()));
             }
             Err(error) => verdicts.push(judge.silent(format!("it could not be asked: {error}"))),
         }
@@ -47,28 +47,10 @@ pub async fn awaiting(judges: Vec<Judge>) -> Vec<String> {
     for mut judge in judges {
         let Ok(instance) = &mut judge.instance else { continue };
         let Ok(answers) = instance.evaluate(wit::Moment::SoFar).await else { continue };
-        awaited.extend(answers.into_iter().filter(wants_time).map(|answer| answer.subject));
+        let verdicts = answers.into_iter().map(|answer| judge.verdict(answer));
+        awaited.extend(verdicts.filter(wants_time).map(|verdict| verdict.subject));
     }
     awaited
-}
-
-fn wants_time(answer: &wit::Verdict) -> bool {
-    answer.outcome == wit::Outcome::Inconclusive
-        && matches!(&answer.shortage, Some(shortage) if matches!(shortage.needed, types::Measure::Duration(_)))
-}
-
-/// Gives verdicts of one subject a number from the second on: each is a promise of its own, and none
-/// may hide another.
-fn distinct(mut verdicts: Vec<Verdict>) -> Vec<Verdict> {
-    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
-    for verdict in &mut verdicts {
-        let count = seen.entry(verdict.subject.clone()).or_default();
-        *count += 1;
-        if *count > 1 {
-            verdict.subject = format!("{} ({count})", verdict.subject);
-        }
-    }
-    verdicts
 }
 
 impl Judge {
@@ -85,12 +67,10 @@ impl Judge {
         }
     }
 
-    fn verdict(&self, answer: wit::Verdict, shortened: bool) -> Verdict {
+    fn verdict(&self, answer: wit::Verdict) -> Verdict {
         let outcome = match answer.outcome {
             wit::Outcome::Kept => Outcome::Kept,
             wit::Outcome::Broken => Outcome::Broken,
-            // Only a shortened run may lack samples or time without that being its own fault.
-            wit::Outcome::Inconclusive if shortened && answer.shortage.is_some() => Outcome::Void,
             wit::Outcome::Inconclusive => Outcome::Inconclusive,
         };
         Verdict {

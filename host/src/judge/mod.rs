@@ -3,6 +3,7 @@
 //! It reads observations and nothing else: the same run directory judged again gives the same
 //! verdicts.
 
+mod answers;
 mod evaluate;
 mod outcome;
 

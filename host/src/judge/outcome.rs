@@ -82,6 +82,21 @@ mod tests {
     }
 
     #[test]
+    fn the_reason_counts_promises_and_void_ones_are_none_that_were_judged() {
+        use Outcome::{Broken, Inconclusive, Kept, Void};
+        let because = |outcomes: &[Outcome]| decide(&verdicts(outcomes), &Circumstances::default()).1;
+        assert_eq!(
+            because(&[Kept, Kept, Kept, Broken, Broken, Inconclusive, Void]),
+            "2 of 6 promises broken"
+        );
+        assert_eq!(because(&[Kept, Inconclusive, Inconclusive]), "2 promises could not be judged");
+        assert_eq!(because(&[Kept, Kept]), "all 2 promises kept");
+        assert_eq!(because(&[Kept, Kept, Void]), "2 promises kept, 1 void in a shortened run");
+        assert_eq!(because(&[Void]), "all promises are void in a run shortened this much");
+        assert_eq!(because(&[]), "nothing was promised, so nothing was proven");
+    }
+
+    #[test]
     fn what_happened_to_the_run_outweighs_kept_promises() {
         let kept = [Outcome::Kept];
         let with = |change: fn(&mut Circumstances)| {

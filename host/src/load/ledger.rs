@@ -252,8 +252,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lost_spans_from_its_first_confirmation_to_its_last() {
+        let (folder, ledger) = ledger();
+        for key in ["kept", "lost-1", "lost-2", "lost-3", "kept too"] {
+            assert_eq!((ledger.attempt("visitor", key), ledger.confirm("visitor", key)), (Ok(()), Ok(())));
+        }
+        ledger.flush().expect("a disk with room");
+        let text = std::fs::read_to_string(folder.path().join("ledger.jsonl")).expect("the file");
+        let confirmed = |key: &str| {
+            let lines = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+            let mut lines = lines.filter(|line: &serde_json::Value| {
+                (line["key"].as_str(), line["entry"].as_str()) == (Some(key), Some("confirm"))
+            });
+            lines.next().and_then(|line| line["at"].as_u64()).expect("a time")
+        };
+        let held = || ["kept", "kept too"].map(str::to_owned).into_iter();
+        let span = confirmed("lost-3") - confirmed("lost-1");
+        assert_eq!(ledger.audit("visitor", held()).lost_span, Some(span));
+        let held = held().chain(["lost-1", "lost-3"].map(str::to_owned));
+        assert_eq!(ledger.audit("visitor", held).lost_span, Some(0), "one write has no span");
+    }
+
+    #[test]
     fn keys_that_break_the_rules_are_answered() {
         let (_folder, ledger) = ledger();
+        assert_eq!(ledger.attempt("visitor", &"k".repeat(200)), Ok(()));
         assert_eq!(ledger.attempt("visitor", "a"), Ok(()));
         assert_eq!(ledger.confirm("visitor", "a"), Ok(()));
         let answers = [

@@ -1,12 +1,13 @@
 //! A made-up run that tests of several rooms read: two phases, two faults, a probe, a quota, a
 //! misbehaving plugin, and every kind of verdict.
 
+use std::collections::BTreeMap;
+
 use super::{
     Audit, Bite, Bound, Endpoint, EndpointInterval, ErrorClass, Event, Fact, FaultChange, GeneratorInterval,
     InstanceChange, InstanceEvent, Interval, Level, Measure, Nanos, Observations, Outage, OutageSeen,
     Outcome, PlannedFault, PlannedPhase, PluginFailureKind, Relation, RunInfo, RunOutcome, Severity, Sparse,
-    Stage, UsageReading, Verdict, Victim, When,
-    histogram::{add, histogram},
+    Stage, UsageReading, Verdict, Victim, When, histogram::bucket,
 };
 
 pub(crate) const MS: Nanos = 1_000_000;
@@ -24,11 +25,11 @@ pub(crate) fn endpoint(group: &str, task: &str) -> Endpoint {
 
 /// A distribution of `count` values evenly spread over `from..to`.
 pub(crate) fn spread(count: u64, from: Nanos, to: Nanos) -> Sparse {
-    let mut dense = histogram();
+    let mut buckets = BTreeMap::new();
     for index in 0..count {
-        add(&mut dense, from + (to - from) * index / count.max(1), 1);
+        *buckets.entry(bucket(from + (to - from) * index / count.max(1))).or_default() += 1;
     }
-    Sparse::of(&dense)
+    Sparse(buckets.into_iter().collect())
 }
 
 /// One second of one endpoint with `good` successes around `latency` and `bad` refused ones.

@@ -229,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_not_small_goes_to_the_file() {
+        // Two bytes a bucket: the distance from the one before, and the count.
+        let packed =
+            |buckets| Packed::of(&Sparse((0..buckets).map(|value| (value, 1)).collect()), &Arc::default());
+        assert!(matches!(packed(32), Packed::Held(bytes) if bytes.len() == SMALL));
+        assert!(matches!(packed(33), Packed::Stored(_)));
+    }
+
+    #[test]
     fn percentiles_are_within_a_thousandth() {
         let mut dense = histogram();
         for millis in 1..=1000 {

@@ -42,13 +42,29 @@ impl Course {
 
 /// How often a sequence without repetitions changes its direction.
 pub(crate) fn reversals(counts: &[u32]) -> u64 {
-    let rises: Vec<bool> = counts.windows(2).map(|pair| pair[1] > pair[0]).collect();
-    rises.windows(2).filter(|pair| pair[0] != pair[1]).count() as u64
+    counts.windows(3).filter(|three| three[0].cmp(&three[1]) != three[1].cmp(&three[2])).count() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn course(desired: &[(Nanos, u32)]) -> Course {
+        let point = |&(at, desired)| ReplicaPoint { at, desired, running: desired, ready: desired };
+        Course(desired.iter().map(point).collect())
+    }
+
+    #[test]
+    fn the_latest_of_one_moment_is_what_held() {
+        let course = course(&[(100, 3), (200, 10), (200, 4), (250, 10)]);
+        assert_eq!(course.at(99), None);
+        assert_eq!(course.at(200).map(|point| point.desired), Some(4));
+        assert_eq!(course.first(200, |point| point.desired >= 10), Some(50));
+        assert_eq!(course.first(200, |point| point.desired >= 4), Some(0));
+        assert_eq!(course.first(200, |point| point.desired > 10), None);
+        assert_eq!(course.desired(200), [4, 10]);
+        assert_eq!(course.until(), 250);
+    }
 
     #[test]
     fn up_and_down_again_is_one_reversal() {

@@ -199,16 +199,14 @@ impl Autoscaling {
                 nanos as Nanos
             ))
         );
-        Ok(match last {
-            None => within(subject, Some(0), bound.within, end - start)
-                .because(format!("never outside; {because}")),
-            Some(last) if last + 1 == looked_at.len() => within(subject, None, bound.within, end - start)
-                .because(format!("still outside at its end; {because}")),
-            Some(last) => {
-                let back = looked_at[last].at + STRIDE - start;
-                within(subject, Some(back), bound.within, end - start).because(because)
+        let (back, because) = match last {
+            None => (Some(0), format!("never outside; {because}")),
+            Some(last) if last + 1 == looked_at.len() => {
+                (None, format!("still outside at its end; {because}"))
             }
-        })
+            Some(last) => (Some(looked_at[last].at + STRIDE - start), because),
+        };
+        Ok(within(subject, back, bound.within, end - start).because(because))
     }
 
     fn reversals(&self, course: &Course, from: Option<Nanos>) -> Verdict {

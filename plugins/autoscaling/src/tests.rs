@@ -155,11 +155,48 @@ fn latency_that_stays_outside_is_broken_and_faults_do_not_count() {
     host.workload_seen(web(&GOOD));
     let verdict = judge(ALL, Moment::Final).remove(1);
     assert_eq!(verdict.outcome, Outcome::Broken);
+    assert_eq!(verdict.measured, Some(Measure::Text(">= 5 min".to_owned())));
     assert!(verdict.because.starts_with("still outside at its end"), "{}", verdict.because);
     let mut fault = fault_seen("primary", 30 * SECOND);
     (fault.struck, fault.steady_again) = (Some(481 * SECOND), Some(510 * SECOND));
     host.fault(fault);
     assert_eq!(judge(ALL, Moment::Final)[1].measured, Some(Measure::Duration(0)));
+}
+
+#[test]
+fn a_fault_begins_with_its_strike_and_is_over_once_all_is_steady() {
+    let slow = |second| Some(if (300..330).contains(&second) { 3_000 } else { 300 });
+    let host = host(slow);
+    host.workload_seen(web(&GOOD));
+    let mut fault = fault_seen("primary", 30 * SECOND);
+    // Of what was slow, neither what ended with the strike nor what began with the steady state is the fault's.
+    (fault.struck, fault.steady_again) = (Some(310 * SECOND), Some(320 * SECOND));
+    host.fault(fault);
+    assert_eq!(judge(ALL, Moment::Final)[1].measured, Some(Measure::Duration(130 * SECOND)));
+    let mut fault = fault_seen("primary", 30 * SECOND);
+    (fault.struck, fault.steady_again) = (Some(320 * SECOND), Some(330 * SECOND));
+    host.fault(fault);
+    assert_eq!(judge(ALL, Moment::Final)[1].measured, Some(Measure::Duration(110 * SECOND)));
+}
+
+#[test]
+fn what_takes_as_long_as_its_bound_is_inside() {
+    let host = host(|_| Some(2_000));
+    host.workload_seen(web(&GOOD));
+    assert_eq!(judge(ALL, Moment::Final)[1].measured, Some(Measure::Duration(0)));
+}
+
+#[test]
+fn a_phase_that_did_not_run_says_nothing() {
+    let host = host(|_| Some(300));
+    host.workload_seen(web(&GOOD));
+    let other = ALL.replace(r#""phase": "peak""#, r#""phase": "night""#);
+    for verdict in &judge(&other, Moment::Final)[..2] {
+        assert_eq!(
+            (verdict.outcome, verdict.because.as_str()),
+            (Outcome::Inconclusive, "phase night did not run")
+        );
+    }
 }
 
 #[test]
@@ -231,7 +268,7 @@ fn down_is_waited_for_beyond_the_load() {
         verdict.because,
         "from 10 at the end of load: first fewer desired after 2 min 10 s, 3 desired after 2 min 10 s"
     );
-    let given_up = watched(up, 1041, Moment::SoFar);
+    let given_up = watched(up, 1040, Moment::SoFar);
     assert_eq!(outcomes(&given_up), [("web: back down to 3", Outcome::Broken)]);
 }
 
@@ -250,6 +287,33 @@ fn a_run_that_was_too_short_to_tell_says_so() {
 }
 
 #[test]
+fn counts_without_load_say_nothing_of_its_changes() {
+    let host = FakeHost::start();
+    host.series(|_, _, _| Ok(Vec::new()));
+    host.workload_seen(web(&GOOD));
+    let verdict = judge(ALL, Moment::Final).remove(3);
+    assert_eq!(
+        (verdict.outcome, verdict.because.as_str()),
+        (Outcome::Inconclusive, "nothing was seen of it under load")
+    );
+}
+
+#[test]
+fn nobody_waits_for_what_time_cannot_mend() {
+    let host = host(|_| Some(300));
+    // More are still to come in the peak, and of before nothing is known.
+    host.workload_seen(web(&[(700, 3, 3, 3)]));
+    assert_eq!(judge(ALL, Moment::SoFar), []);
+    let slow = ALL.replace(r#""2m""#, r#""10m""#);
+    drop(host);
+    let host = self::host(|_| Some(300));
+    host.workload_seen(web(&[(90, 3, 3, 3), (215, 5, 5, 5)]));
+    let up = judge(&slow, Moment::Final).remove(0);
+    assert_eq!((up.outcome, up.shortage.is_some()), (Outcome::Inconclusive, true));
+    assert!(judge(&slow, Moment::SoFar).iter().all(|verdict| verdict.subject != up.subject));
+}
+
+#[test]
 fn requirements_are_printed_as_they_are() {
     let host = host(|_| Some(300));
     host.workload_seen(web(&GOOD));
@@ -261,7 +325,7 @@ fn requirements_are_printed_as_they_are() {
 
 #[test]
 fn configs_that_promise_nothing_are_refused() {
-    let errors = |json| config::read::<Config>(json).expect("a config").errors();
+    let errors = |json| Autoscaling::validate(&config::read(json).expect("a config"));
     let pointers = |json| errors(json).into_iter().map(|error| error.pointer).collect::<Vec<_>>();
     assert_eq!(pointers(r#"{"workload": "web"}"#), [""]);
     assert_eq!(

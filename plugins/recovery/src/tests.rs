@@ -73,6 +73,15 @@ fn an_outage_that_did_not_end_is_broken_once_the_bound_has_passed() {
 }
 
 #[test]
+fn what_was_not_back_when_its_bound_was_reached_is_broken() {
+    let mut fault = with_outage(Outage::NotEnded(30 * SECOND));
+    (fault.complete, fault.unaided, fault.reverted) = (None, false, Some(130 * SECOND));
+    for verdict in verdicts(fault) {
+        assert_eq!(verdict.outcome, Outcome::Broken, "{}", verdict.subject);
+    }
+}
+
+#[test]
 fn an_outage_that_was_not_watched_to_its_bound_is_inconclusive() {
     let mut fault = with_outage(Outage::NotEnded(8 * SECOND));
     fault.reverted = Some(110 * SECOND);
@@ -137,6 +146,52 @@ fn chooses_faults_and_promises() {
         subjects,
         [("redis-primary: no manual step", Outcome::Kept), ("node: recovery", Outcome::Inconclusive),]
     );
+}
+
+#[test]
+fn strikes_of_a_repeated_fault_go_by_its_name_or_their_own() {
+    let host = FakeHost::start();
+    for name in ["web", "web#2", "store"] {
+        host.fault(FaultSeen { recover_within: None, ..fault_seen(name, 0) });
+    }
+    let subjects = |json: &str| -> Vec<String> {
+        let verdicts = judge(json, Moment::Final);
+        assert!(verdicts.iter().all(|it| it.outcome == Outcome::Kept), "{verdicts:?}");
+        verdicts.into_iter().map(|it| it.subject).collect()
+    };
+    let unaided = r#""promises": ["unaided"]"#;
+    assert_eq!(
+        subjects(&format!(r#"{{"only": ["web"], {unaided}}}"#)),
+        ["web: no manual step", "web#2: no manual step"]
+    );
+    assert_eq!(subjects(&format!(r#"{{"only": ["web#2"], {unaided}}}"#)), ["web#2: no manual step"]);
+    // A bound of the assertion makes a fault one that it judges.
+    assert_eq!(
+        subjects(r#"{"bounds": {"web": {"component": "10s"}}, "promises": ["component"]}"#),
+        ["web: RTO as the component saw it", "web#2: RTO as the component saw it"]
+    );
+}
+
+#[test]
+fn a_fault_that_is_still_in_force_says_nothing_about_manual_steps() {
+    let mut fault = with_outage(Outage::NotEnded(8 * SECOND));
+    (fault.unaided, fault.complete, fault.reverted) = (false, None, None);
+    let verdict = verdicts(fault).remove(2);
+    assert_eq!(
+        (verdict.outcome, verdict.because.as_str()),
+        (Outcome::Inconclusive, "it was not reverted yet")
+    );
+    assert_eq!(verdict.shortage, None);
+}
+
+#[test]
+fn a_config_that_promises_nothing_is_refused() {
+    let pointers = |json| -> Vec<String> {
+        let errors = Recovery::validate(&config::read(json).expect("a config"));
+        errors.into_iter().map(|error| error.pointer).collect()
+    };
+    assert_eq!(pointers(r#"{"promises": []}"#), ["/promises"]);
+    assert_eq!(pointers("{}"), [""; 0]);
 }
 
 #[test]

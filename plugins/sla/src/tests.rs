@@ -1,5 +1,6 @@
 use assay_sdk::config;
 use assay_sdk::fake::{self, FakeHost};
+use assay_sdk::observations::Latency;
 
 use super::*;
 
@@ -127,16 +128,42 @@ fn a_request_count_in_a_shorter_time_says_nothing() {
 }
 
 #[test]
+fn enough_requests_keep_the_promise_however_long_they_took() {
+    let host = FakeHost::start();
+    host.summary(|_, _| Ok(fake::totals(5_000, 0)));
+    for requests in [4_999, 5_000] {
+        let verdict = &judge(&format!(r#"{{"requests": {requests}, "requests-in": "30m"}}"#))[0];
+        assert_eq!((verdict.outcome, &verdict.shortage), (Outcome::Kept, &None));
+    }
+}
+
+#[test]
+fn seconds_without_requests_are_unknown_and_said_to_be() {
+    let host = FakeHost::start();
+    host.summary(|_, _| Ok(Totals { empty_windows: 7, ..fake::totals(100_000, 0) }));
+    let by_time = &judge(r#"{"availability": "99%"}"#)[1];
+    assert_eq!(by_time.measured, Some(Measure::Ratio(1.0)));
+    assert_eq!(
+        by_time.because,
+        "1000 seconds, and 7 unknown for want of requests outside faults; \
+         error budget: 10 bad seconds allowed, 0 seen"
+    );
+}
+
+#[test]
 fn filters_and_requirements_show() {
     let host = FakeHost::start();
     host.summary(|filter, _| {
+        assert_eq!(filter.behavior.as_deref(), Some("shop"));
         assert_eq!(filter.group.as_deref(), Some("pos"));
         Ok(fake::totals(1000, 0))
     });
-    host.percentile(|_, _, _, _| Some(1));
-    let verdicts =
-        judge(r#"{"p95": "1s", "group": "pos", "latency": "service", "requirements": {"p95": "12"}}"#);
-    assert_eq!(verdicts[0].subject, "p95 of service time of group pos");
+    host.percentile(|_, _, latency, _| (latency == Latency::Service).then_some(1));
+    let verdicts = judge(
+        r#"{"p95": "1s", "behavior": "shop", "group": "pos", "latency": "service", "requirements": {"p95": "12"}}"#,
+    );
+    assert_eq!(verdicts[0].subject, "p95 of service time of shop, group pos");
+    assert_eq!(verdicts[0].outcome, Outcome::Kept);
     assert_eq!(verdicts[0].requirement.as_deref(), Some("12"));
 }
 
@@ -151,7 +178,8 @@ fn so_far_only_what_cannot_be_mended() {
 
 #[test]
 fn configs_that_promise_nothing_or_too_much_are_refused() {
-    let errors = |json| config::read::<Config>(json).expect("JSON").errors();
+    let errors = |json| Sla::validate(&config::read(json).expect("JSON"));
+    assert_eq!(errors(r#"{"availability": "100%"}"#), [], "nobody may fail");
     assert_eq!(errors("{}")[0].pointer, "");
     assert_eq!(errors(r#"{"availability": 99.9}"#)[0].pointer, "/availability");
     assert_eq!(errors(r#"{"p95": "1s", "requirements": {"p99": "1"}}"#)[0].pointer, "/requirements/p99");

@@ -92,6 +92,18 @@ fn without_overcommit_nothing_above_the_whole_is_allowed() {
 }
 
 #[test]
+fn what_asks_for_exactly_what_there_is_fits() {
+    let _host = shop();
+    let findings = findings(&mut vps("4608Mi", 3, r#", "overcommit": {"memory": 0.75}"#));
+    assert_eq!(
+        findings[1],
+        (Severity::Blocking, "memory requests 4608Mi of 4608Mi: 100 % (allowed 75 %)".to_owned())
+    );
+    let findings = self::findings(&mut vps("4608Mi", 3, ""));
+    assert_eq!(findings[1], (Severity::Note, "memory requests 4608Mi of 4608Mi: 100 %".to_owned()));
+}
+
+#[test]
 fn observing_never_blocks_and_changes_nothing() {
     let host = shop();
     let mut vps = vps("4Gi", 2, r#", "mode": "observe", "scale": {"grafana": 0}"#);
@@ -173,6 +185,18 @@ fn workloads_without_requests_are_named() {
     host.workload(fake::workload("cron", "tier=app", 1));
     let findings = findings(&mut vps("8Gi", 4, ""));
     assert_eq!(findings[3].1, "without a request, and so not in the arithmetic: cron");
+    host.workload(Workload { cpu_request: Some(100), ..fake::workload("mail", "tier=app", 1) });
+    let findings = self::findings(&mut vps("8Gi", 4, ""));
+    assert_eq!(findings[3].1, "without a request, and so not in the arithmetic: cron, mail");
+}
+
+#[test]
+fn what_is_scaled_to_nothing_asks_for_nothing() {
+    let host = shop();
+    host.workload(fake::workload("cron", "tier=app", 1));
+    let findings = findings(&mut vps("8Gi", 4, r#", "scale": {"worker": 0, "cron": 0}"#));
+    assert_eq!(findings.len(), 2, "neither is counted, and neither is named: {findings:?}");
+    assert_eq!(findings[0].1, "CPU requests 2950m of 4000m: 73.8 %");
 }
 
 #[test]

@@ -50,9 +50,8 @@ fn condense(mut stretches: Vec<Stretch>) -> Vec<Stretch> {
         return stretches;
     }
     let head = KEPT / 2 - 1;
-    let tail = stretches.len() - head;
     // An even number is taken out and two come in, so successes and failures still alternate.
-    let tail = if (tail - head).is_multiple_of(2) { tail } else { tail - 1 };
+    let tail = stretches.len() - head - stretches.len() % 2;
     let middle: Vec<Stretch> = stretches.drain(head..tail).collect();
     let mut merged: Vec<Stretch> = Vec::new();
     for stretch in middle {
@@ -102,6 +101,20 @@ mod tests {
     fn of_two_in_one_instant_the_failure_comes_first() {
         let stretches = stretches("pos", false, &mut [outcome(0, 10, true), outcome(0, 10, false)]);
         assert_eq!(stretches.iter().map(|stretch| stretch.success).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn only_the_middle_is_condensed() {
+        for count in [KEPT as u64, 100, 101] {
+            let flapping = |count| (0..count).map(|at| outcome(at, at + 1, at % 2 == 0)).collect::<Vec<_>>();
+            let brief = |stretch: &Stretch| (stretch.success, stretch.count, stretch.last_ended);
+            let kept: Vec<_> = stretches("pos", false, &mut flapping(count)).iter().map(brief).collect();
+            let all: Vec<_> = (0..count).map(|at| (at % 2 == 0, 1, at + 1)).collect();
+            let edge = KEPT / 2 - 1;
+            assert_eq!(kept[..edge], all[..edge]);
+            assert_eq!(kept[kept.len() - edge..], all[all.len() - edge..]);
+            assert_eq!(kept.len() == all.len(), all.len() <= KEPT);
+        }
     }
 
     proptest! {

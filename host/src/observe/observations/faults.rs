@@ -51,7 +51,6 @@ pub struct StepSeen {
 impl FaultSeen {
     pub(super) fn planned(plan: &PlannedFault) -> Self {
         Self {
-            name: plan.name.clone(),
             plugin: plan.plugin.clone(),
             requirement: plan.requirement.clone(),
             recover_within: plan.recover_within,

@@ -66,7 +66,7 @@ impl Observations {
         }
         lags.sort_unstable();
         let count = told.len();
-        seen.lag_p99 = lags[(count * 99).div_ceil(100).saturating_sub(1).min(count - 1)];
+        seen.lag_p99 = lags[(count * 99).div_ceil(100) - 1];
         seen.cpu_mean = cpu / count as u64;
         seen.bottleneck = seen.shortages > 0 || disturbed as f64 > DISTURBED * count as f64;
         seen.because = format!(

@@ -1,5 +1,9 @@
 //! The model against made-up runs.
 
+mod faults;
+mod generator;
+mod requests;
+
 use super::*;
 use crate::observe::{
     Event, Fact, Outage,
@@ -68,6 +72,19 @@ fn what_is_not_known_yet_is_not_empty() {
 }
 
 #[test]
+fn what_is_empty_is_known_once_the_load_has_ended() {
+    let known = observed(&[
+        Event { at: 0, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1, rate: None } },
+        Event { at: 0, fact: Fact::Endpoint { index: 0, endpoint: fixtures::endpoint("g", "t") } },
+        interval(0, 1, vec![row(0, 1, 0, MS)]),
+        Event { at: 4 * S, fact: Fact::PhaseEnded { phase: "a".to_owned() } },
+        Event { at: 4 * S, fact: Fact::LoadEnded },
+    ]);
+    let totals = known.totals(&all(), &Span::Whole, 0.0).unwrap();
+    assert_eq!((totals.covered, totals.good_windows, totals.empty_windows), (4 * S, 1, 3));
+}
+
+#[test]
 fn no_data_is_absent_and_not_zero() {
     let known = Observations::default();
     let totals = known.totals(&all(), &Span::Whole, 0.0).unwrap();
@@ -76,7 +93,8 @@ fn no_data_is_absent_and_not_zero() {
     let percentiles = known.percentiles(&all(), &Span::Whole, Latency::Response, &[50.0, 99.0]).unwrap();
     assert_eq!(percentiles, [None, None]);
     assert!(known.series(&all(), &Span::Whole, Metric::Users, S).unwrap().is_empty());
-    assert!(!known.generator().bottleneck);
+    let generator = known.generator();
+    assert_eq!((generator.bottleneck, generator.because.as_str()), (false, "no second of load was seen"));
 }
 
 #[test]
@@ -93,74 +111,12 @@ fn wrong_questions_are_told_what_is_allowed() {
     ];
     let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(text.join("\n"));
-}
-
-#[test]
-fn probes_are_apart() {
-    let known = observations();
-    let probe = known.totals(&Filter::probe(), &Span::Whole, 0.0).unwrap();
-    assert_eq!((probe.requests, probe.failures), (600, 80));
-    let sales = known.totals(&Filter::group("sales"), &Span::Whole, 0.0).unwrap();
-    assert_eq!(sales.requests, 20 * 2 + 32 * 10 + 8 * 4);
-}
-
-#[test]
-fn a_series_has_gaps_where_nothing_was_seen() {
-    let known = observed(&[
-        Event { at: 0, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1, rate: None } },
-        Event { at: 0, fact: Fact::Endpoint { index: 0, endpoint: fixtures::endpoint("g", "t") } },
-        interval(0, 1, vec![row(0, 4, 0, MS)]),
-        interval(3, 2, vec![row(0, 0, 2, MS)]),
-        interval(4, 2, vec![row(0, 1, 0, MS)]),
-    ]);
-    let series = |metric| -> Vec<Option<f64>> {
-        let points = known.series(&all(), &Span::Whole, metric, S).unwrap();
-        points.into_iter().map(|point| point.value).collect()
-    };
-    assert_eq!(series(Metric::Requests), [Some(4.0), None, None, Some(2.0), Some(1.0)]);
-    assert_eq!(series(Metric::Failures), [Some(0.0), None, None, Some(2.0), Some(0.0)]);
-    assert!(series(Metric::LatencyP95)[3].is_none());
-    let pairs = known.series(&all(), &Span::Whole, Metric::Users, 2 * S).unwrap();
-    assert_eq!(pairs.iter().map(|point| point.value).collect::<Vec<_>>(), [Some(1.0), Some(2.0), Some(2.0)]);
-    assert_eq!(pairs[2].at, 4 * S);
-}
-
-#[test]
-fn a_fault_is_told_whole() {
-    let known = observations();
-    let faults = known.faults();
-    assert_eq!(faults.len(), 2);
-    let store = &faults[0];
-    assert_eq!(store.struck, Some(40 * S));
-    assert_eq!(store.component_recovery(), Some(7 * S));
-    assert_eq!(store.all_users().unwrap().outage, Outage::Ended(8 * S));
-    assert!(store.unaided());
-    assert!(!store.in_flight());
-    assert_eq!(faults[1].struck, None);
-    assert_eq!(faults[1].because, "the steady state did not hold");
-}
-
-#[test]
-fn the_profile_is_no_fault() {
-    let mut events = fixtures::run();
-    let profile = |change| Fact::Fault { fault: "profile".to_owned(), change };
-    let means = "limits set".to_owned();
-    events.insert(3, Event { at: 6 * S, fact: profile(crate::observe::FaultChange::Injected { means }) });
-    let known = observed(&events);
-    assert_eq!(known.faults().len(), 2);
-    assert_eq!(known.profile().unwrap().struck, Some(6 * S));
-    let outside = known.totals(&all(), &Span::OutsideFaults, 0.0).unwrap();
-    assert_eq!(outside, observations().totals(&all(), &Span::OutsideFaults, 0.0).unwrap());
-}
-
-#[test]
-fn a_revert_that_came_first_is_aid() {
-    let mut known = observations();
-    let fault = &mut known.faults[0];
-    fault.reverted = Some(47 * S + 500 * MS);
-    assert!(!fault.unaided(), "users recovered 8 s after the strike, the revert came before");
-    fault.reverted = Some(46 * S);
-    assert!(!fault.unaided(), "the component had not completed");
+    assert!(known.series(&all(), &Span::Whole, Metric::Users, 0).is_err());
+    // A phase that did not begin yet is known, and so is a moment.
+    assert!(known.totals(&all(), &Span::Between(S, S), 0.0).is_ok());
+    let planned = observed(&[Event { at: 0, fact: Fact::RunStarted(fixtures::info()) }]);
+    assert_eq!(planned.totals(&all(), &Span::Phase("peak".to_owned()), 0.0).unwrap(), Totals::default());
+    assert!(planned.totals(&all(), &Span::Phase("night".to_owned()), 0.0).is_err());
 }
 
 #[test]
@@ -172,6 +128,48 @@ fn usage_is_per_subject_and_span() {
     assert_eq!((usage[0].cpu_peak, usage[0].cpu_limit), (1860, Some(3000)));
     assert_eq!(usage[2].throttled, Some(0.125));
     assert!(known.usage(&Span::Between(0, S)).unwrap().is_empty());
+}
+
+#[test]
+fn means_are_weighted_by_the_time_between_readings() {
+    let usage = |at, subject: &str, cpu, throttled, oom_kills| {
+        let reading = crate::observe::UsageReading {
+            subject: subject.to_owned(),
+            cpu,
+            memory: cpu << 20,
+            cpu_limit: Some(500),
+            memory_limit: None,
+            throttled,
+            oom_kills,
+        };
+        Event { at, fact: Fact::Usage { readings: vec![reading] } }
+    };
+    let known = observed(&[
+        Event { at: 10 * S, fact: Fact::PhaseStarted { phase: "a".to_owned(), users: 1, rate: None } },
+        usage(9 * S, "web-0", 900, Some(1.0), 2),
+        usage(10 * S, "web-0", 100, Some(0.5), 2),
+        usage(13 * S, "web-0", 500, None, 3),
+        usage(15 * S, "web-0", 200, Some(0.25), 5),
+        usage(10 * S, "store-0", 100, None, 0),
+        usage(13 * S, "store-0", 400, None, 0),
+        Event { at: 16 * S, fact: Fact::LoadEnded },
+        usage(17 * S, "web-0", 900, Some(1.0), 9),
+    ]);
+    let seen = |subject: &str, cpu_mean, cpu_peak, memory_mean, throttled, oom_kills| UsageSeen {
+        subject: subject.to_owned(),
+        cpu_mean,
+        cpu_peak,
+        memory_mean,
+        memory_peak: cpu_peak << 20,
+        cpu_limit: Some(500),
+        memory_limit: None,
+        throttled,
+        oom_kills,
+    };
+    // Nobody knows for how long the first reading of all held; it counts as one second.
+    let store = seen("store-0", (100 + 3 * 400) / 4, 400, ((100 + 3 * 400) << 20) / 4, None, 0);
+    let web = seen("web-0", 333, 500, (2_000 << 20) / 6, Some(1.0 / 3.0), 3);
+    assert_eq!(known.usage(&Span::Whole).unwrap(), [store, web]);
 }
 
 #[test]
@@ -192,21 +190,4 @@ fn workloads_count_restarts() {
     assert_eq!(workloads[0].workload, "store");
     assert_eq!(workloads[0].restarts, 1);
     assert_eq!(workloads[1].replicas.len(), 3);
-}
-
-#[test]
-fn a_slow_generator_is_told() {
-    let mut events = fixtures::run();
-    for event in &mut events {
-        if let Fact::Interval(interval) = &mut event.fact
-            && interval.second < 12
-        {
-            interval.generator.lag_p99 = 80 * MS;
-        }
-    }
-    let seen = observed(&events).generator();
-    assert!(seen.bottleneck);
-    assert_eq!(seen.lag_p99, 80 * MS);
-    insta::assert_snapshot!(seen.because);
-    assert!(!observations().generator().bottleneck);
 }

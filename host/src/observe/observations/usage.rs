@@ -57,17 +57,12 @@ pub struct UsageSeen {
 }
 
 impl Observations {
-    /// Use of every subject that was read in the span, groups first.
+    /// Use of every subject that was read in the span, groups first: a bracket sorts before any name.
     pub fn usage(&self, span: &Span) -> Result<Vec<UsageSeen>, QueryError> {
         let seconds = self.resolve(span)?;
         let within = |at: Nanos| seconds.ranges.iter().any(|range| range.contains(&(at / SECOND)));
-        let mut seen: Vec<UsageSeen> =
-            self.usage.iter().filter_map(|(subject, readings)| fold(subject, readings, within)).collect();
-        seen.sort_by(|left, right| {
-            (!left.subject.starts_with("(group)"), &left.subject)
-                .cmp(&(!right.subject.starts_with("(group)"), &right.subject))
-        });
-        Ok(seen)
+        let seen = self.usage.iter().filter_map(|(subject, readings)| fold(subject, readings, within));
+        Ok(seen.collect())
     }
 }
 
