@@ -13,6 +13,7 @@ use super::{
     CallError, ConfigureError, Engine, Sandbox,
     call::{cut_failure, diagnose, no_room},
     errand::Errands,
+    sandbox::Tick,
     text::cut,
 };
 use crate::observe::{Alarm, PluginFailureKind};
@@ -49,8 +50,9 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         store.limiter(|host| host.sandbox());
         store.epoch_deadline_callback(|mut context| {
             Ok(match context.data_mut().sandbox().tick() {
-                true => UpdateDeadline::Interrupt,
-                false => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+                Tick::GoOn => UpdateDeadline::Continue(1),
+                Tick::Yield => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+                Tick::Break => UpdateDeadline::Interrupt,
             })
         });
         let limits = store.data_mut().sandbox().limits().clone();
