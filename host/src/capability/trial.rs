@@ -148,7 +148,7 @@ impl wit::Host for Nothing {
 macro_rules! describe {
     ($guest:expr) => {
         $guest
-            .call("describe", |exports, store| Box::pin(exports.assay_plugin_plugin().call_describe(store)))
+            .call("describe", async |exports, store| exports.assay_plugin_plugin().call_describe(store).await)
             .await
             .map(|about| $crate::capability::trial::Described {
                 name: about.name,

@@ -1,6 +1,7 @@
 //! One instance, and the one way to call it.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -88,7 +89,7 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
     pub(crate) async fn call<R>(
         &mut self,
         name: &'static str,
-        export: impl for<'a> FnOnce(&'a Exports, &'a mut Store<Host>) -> BoxFuture<'a, wasmtime::Result<R>>,
+        export: impl AsyncFnOnce(&Exports, &mut Store<Host>) -> wasmtime::Result<R>,
     ) -> Result<R, CallError> {
         if !self.whole {
             return Err(CallError::Lost);
@@ -96,8 +97,10 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         self.whole = false;
         let timeout = self.store.data_mut().sandbox().limits().call_timeout;
         let until = begin(&mut self.store, timeout);
-        let call = self.errands.drive(export(&self.exports, &mut self.store));
-        let answer = self.alarm.bound(until, call).await;
+        let answer = {
+            let call = pin!(export(&self.exports, &mut self.store));
+            self.alarm.bound(until, self.errands.drive(call)).await
+        };
         let answer = settle(&mut self.store, name, timeout, answer)?;
         self.whole = true;
         Ok(answer)
@@ -107,10 +110,7 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
     pub(crate) async fn try_call<R>(
         &mut self,
         name: &'static str,
-        export: impl for<'a> FnOnce(
-            &'a Exports,
-            &'a mut Store<Host>,
-        ) -> BoxFuture<'a, wasmtime::Result<Result<R, Failure>>>,
+        export: impl AsyncFnOnce(&Exports, &mut Store<Host>) -> wasmtime::Result<Result<R, Failure>>,
     ) -> Result<R, CallError> {
         let answer = self.call(name, export).await?;
         answer.map_err(|failure| self.failed(name, failure))
@@ -119,10 +119,7 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
     /// Calls `configure`.
     pub(crate) async fn configure<R>(
         &mut self,
-        export: impl for<'a> FnOnce(
-            &'a Exports,
-            &'a mut Store<Host>,
-        ) -> BoxFuture<'a, wasmtime::Result<Result<R, Vec<ConfigError>>>>,
+        export: impl AsyncFnOnce(&Exports, &mut Store<Host>) -> wasmtime::Result<Result<R, Vec<ConfigError>>>,
     ) -> Result<R, ConfigureError> {
         let answer = self.call("configure", export).await?;
         answer.map_err(|mut errors| {
