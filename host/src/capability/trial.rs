@@ -26,6 +26,14 @@ impl ports::Browser for Nothing {
         Box::pin(async { Err(http::Error::Denied(WHY.to_owned())) })
     }
 
+    fn visit<'a>(
+        &'a mut self,
+        _: http::Request,
+        _: Nanos,
+    ) -> BoxFuture<'a, Result<http::Visited, http::Error>> {
+        Box::pin(async { Err(http::Error::Denied(WHY.to_owned())) })
+    }
+
     fn send_all<'a>(
         &'a mut self,
         requests: Vec<http::Request>,
