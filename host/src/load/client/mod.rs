@@ -41,7 +41,7 @@ use url::{Position, Url};
 use crate::{
     capability::{ports::Browser, unmet},
     config::ConnectionReuse,
-    observe::{Alarm, Clock, ErrorClass, Nanos},
+    observe::{Alarm, Clock, ErrorClass, Nanos, nanos},
 };
 
 use super::{
@@ -138,14 +138,14 @@ impl Client {
     /// A request with all its redirects. Afterwards it is what was sent last.
     async fn journey(&self, request: &mut Checked, deadline: Nanos) -> Result<Arrival, wit::Error> {
         let clock = self.options.clock;
-        let deadline = deadline.min(clock.now().saturating_add(crate::observe::nanos(request.timeout)));
+        let mut begun = clock.now();
+        let deadline = deadline.min(begun.saturating_add(nanos(request.timeout)));
         let mut hop = 0;
         loop {
             let flight = self.scope.as_deref().map(|scope| {
                 let endpoint = scope.endpoint(&request.sample_name(hop));
-                scope.recorder().begin(endpoint, scope.take_intended(), deadline)
+                scope.recorder().begin(endpoint, begun, scope.take_intended(), deadline)
             });
-            let begun = flight.as_ref().map_or_else(|| clock.now(), Flight::sent);
             let mut meter = Meter::default();
             let until = clock.instant(deadline);
             let mut alarm = self.state().alarms.pop().unwrap_or_default();
@@ -182,6 +182,7 @@ impl Client {
                 }
                 (request.route, request.method) = (Arc::new(route), next.method);
                 hop += 1;
+                begun = clock.now();
                 continue;
             }
 
