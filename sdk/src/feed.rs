@@ -24,7 +24,7 @@
 //! fn sign_in() -> Result<()> {
 //!     let account: Account = feed::next("accounts")?;
 //!     let form = [("name", account.name), ("password", account.password)];
-//!     http::post("/login").form(form).send()?.expected().map(drop)
+//!     http::post("/login").form(form).visit()
 //! }
 //!
 //! let host = FakeHost::start();

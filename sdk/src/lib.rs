@@ -42,15 +42,14 @@
 //!         let token = page
 //!             .capture(r#"name="csrf" value="([^"]+)""#)
 //!             .ok_or_else(|| page.fail("no CSRF token"))?;
-//!         http::post("/login").form([("user", account), ("csrf", token)]).send()?.expected()?;
+//!         http::post("/login").form([("user", account), ("csrf", token)]).visit()?;
 //!         Ok(Visitor { run: user.run, ordinal: user.ordinal, bought: 0 })
 //!     }
 //! }
 //!
 //! impl Visitor {
 //!     fn list(&mut self) -> Result<()> {
-//!         http::get("/items").send()?.expected()?;
-//!         Ok(())
+//!         http::get("/items").visit()
 //!     }
 //!
 //!     fn search(&mut self) -> Result<()> {

@@ -51,6 +51,7 @@ mod generated {
             imports: {
                 "assay:plugin/clock.sleep": async | trappable,
                 "assay:plugin/http.send": async | trappable,
+                "assay:plugin/http.visit": async | trappable,
                 "assay:plugin/http.send-all": async | trappable,
                 "assay:plugin/cluster": async | trappable,
                 "assay:plugin/kube": async | trappable,

@@ -143,8 +143,8 @@ impl AssertionInstance {
     pub async fn configure(&mut self, config: &str) -> Result<(), ConfigureError> {
         let config = config.to_owned();
         self.guest
-            .configure(|exports, store| {
-                Box::pin(async move { exports.assay_plugin_assertion().call_configure(store, &config).await })
+            .configure(async |exports, store| {
+                exports.assay_plugin_assertion().call_configure(store, &config).await
             })
             .await
     }
@@ -153,8 +153,8 @@ impl AssertionInstance {
     pub async fn evaluate(&mut self, moment: Moment) -> Result<Vec<Verdict>, CallError> {
         let mut verdicts = self
             .guest
-            .try_call("evaluate", |exports, store| {
-                Box::pin(exports.assay_plugin_assertion().call_evaluate(store, moment))
+            .try_call("evaluate", async |exports, store| {
+                exports.assay_plugin_assertion().call_evaluate(store, moment).await
             })
             .await?;
         for verdict in &mut verdicts {

@@ -216,8 +216,8 @@ impl BehaviorInstance {
         let config = config.to_owned();
         let plan = self
             .guest
-            .configure(|exports, store| {
-                Box::pin(async move { exports.assay_plugin_behavior().call_configure(store, &config).await })
+            .configure(async |exports, store| {
+                exports.assay_plugin_behavior().call_configure(store, &config).await
             })
             .await?;
         check(plan)
@@ -226,8 +226,8 @@ impl BehaviorInstance {
     /// Signs in.
     pub async fn start(&mut self, user: UserInfo) -> Result<(), CallError> {
         self.guest
-            .try_call("start", |exports, store| {
-                Box::pin(async move { exports.assay_plugin_behavior().call_start(store, &user).await })
+            .try_call("start", async |exports, store| {
+                exports.assay_plugin_behavior().call_start(store, &user).await
             })
             .await
     }
@@ -235,24 +235,24 @@ impl BehaviorInstance {
     /// Runs the task of that index in the plan.
     pub async fn run(&mut self, task: u32) -> Result<(), CallError> {
         self.guest
-            .try_call("run", |exports, store| Box::pin(exports.assay_plugin_behavior().call_run(store, task)))
+            .try_call("run", async |exports, store| {
+                exports.assay_plugin_behavior().call_run(store, task).await
+            })
             .await
     }
 
     /// Leaves in good order.
     pub async fn stop(&mut self) -> Result<(), CallError> {
         self.guest
-            .call("stop", |exports, store| Box::pin(exports.assay_plugin_behavior().call_stop(store)))
+            .call("stop", async |exports, store| exports.assay_plugin_behavior().call_stop(store).await)
             .await
     }
 
     /// One page of what the target holds.
     pub async fn audit(&mut self, after: Option<String>) -> Result<AuditPage, CallError> {
         self.guest
-            .try_call("audit", |exports, store| {
-                Box::pin(
-                    async move { exports.assay_plugin_behavior().call_audit(store, after.as_deref()).await },
-                )
+            .try_call("audit", async |exports, store| {
+                exports.assay_plugin_behavior().call_audit(store, after.as_deref()).await
             })
             .await
     }

@@ -223,8 +223,8 @@ impl FaultInstance {
     pub async fn configure(&mut self, config: &str) -> Result<(), ConfigureError> {
         let config = config.to_owned();
         self.guest
-            .configure(|exports, store| {
-                Box::pin(async move { exports.assay_plugin_fault().call_configure(store, &config).await })
+            .configure(async |exports, store| {
+                exports.assay_plugin_fault().call_configure(store, &config).await
             })
             .await
     }
@@ -233,7 +233,9 @@ impl FaultInstance {
     pub async fn preview(&mut self) -> Result<Forecast, CallError> {
         let mut forecast = self
             .guest
-            .try_call("preview", |exports, store| Box::pin(exports.assay_plugin_fault().call_preview(store)))
+            .try_call("preview", async |exports, store| {
+                exports.assay_plugin_fault().call_preview(store).await
+            })
             .await?;
         cut_victims(&mut forecast.victims);
         forecast.actions.iter_mut().for_each(cut_in_place);
@@ -245,7 +247,7 @@ impl FaultInstance {
     pub async fn aim(&mut self) -> Result<Strike, CallError> {
         let mut strike = self
             .guest
-            .try_call("aim", |exports, store| Box::pin(exports.assay_plugin_fault().call_aim(store)))
+            .try_call("aim", async |exports, store| exports.assay_plugin_fault().call_aim(store).await)
             .await?;
         cut_victims(&mut strike.victims);
         Ok(strike)
@@ -256,8 +258,8 @@ impl FaultInstance {
         self.guest.host().reach.allow_changes(true);
         let answer = self
             .guest
-            .call("inject", |exports, store| {
-                Box::pin(async move { exports.assay_plugin_fault().call_inject(store, &strike).await })
+            .call("inject", async |exports, store| {
+                exports.assay_plugin_fault().call_inject(store, &strike).await
             })
             .await?;
         Ok(match answer {
@@ -277,7 +279,7 @@ impl FaultInstance {
     pub async fn effect(&mut self) -> Result<Impact, CallError> {
         let mut impact = self
             .guest
-            .try_call("effect", |exports, store| Box::pin(exports.assay_plugin_fault().call_effect(store)))
+            .try_call("effect", async |exports, store| exports.assay_plugin_fault().call_effect(store).await)
             .await?;
         cut_in_place(&mut impact.probed);
         Ok(impact)
@@ -287,8 +289,8 @@ impl FaultInstance {
     pub async fn recovered(&mut self) -> Result<Recovery, CallError> {
         let mut recovery = self
             .guest
-            .try_call("recovered", |exports, store| {
-                Box::pin(exports.assay_plugin_fault().call_recovered(store))
+            .try_call("recovered", async |exports, store| {
+                exports.assay_plugin_fault().call_recovered(store).await
             })
             .await?;
         recovery.steps.truncate(1_000);
@@ -307,8 +309,8 @@ impl FaultInstance {
         let undo = undo.to_owned();
         self.guest.host().reach.allow_changes(true);
         self.guest
-            .try_call("revert", |exports, store| {
-                Box::pin(async move { exports.assay_plugin_fault().call_revert(store, &undo).await })
+            .try_call("revert", async |exports, store| {
+                exports.assay_plugin_fault().call_revert(store, &undo).await
             })
             .await
     }

@@ -37,5 +37,6 @@ pub use behavior::{BehaviorHost, BehaviorInstance, BehaviorPlugin, BehaviorPorts
 pub use failure::failure_text;
 pub use fault::{FaultHost, FaultInstance, FaultPlugin, FaultPorts};
 pub use grant::HttpGrant;
+pub(crate) use http::{EXPECTED, unmet};
 pub use observations::Reader;
 pub use worlds::{Loaded, Worlds};

@@ -21,6 +21,13 @@ pub trait Browser: Send {
         deadline: Nanos,
     ) -> BoxFuture<'a, Result<Response, http::Error>>;
 
+    /// Sends one request likewise, commits its sample, and lets go of the answer.
+    fn visit<'a>(
+        &'a mut self,
+        request: http::Request,
+        deadline: Nanos,
+    ) -> BoxFuture<'a, Result<http::Visited, http::Error>>;
+
     /// Sends several over at most `connections` connections; answers in the order of the requests.
     fn send_all<'a>(
         &'a mut self,

@@ -26,6 +26,14 @@ impl ports::Browser for Nothing {
         Box::pin(async { Err(http::Error::Denied(WHY.to_owned())) })
     }
 
+    fn visit<'a>(
+        &'a mut self,
+        _: http::Request,
+        _: Nanos,
+    ) -> BoxFuture<'a, Result<http::Visited, http::Error>> {
+        Box::pin(async { Err(http::Error::Denied(WHY.to_owned())) })
+    }
+
     fn send_all<'a>(
         &'a mut self,
         requests: Vec<http::Request>,
@@ -148,7 +156,7 @@ impl wit::Host for Nothing {
 macro_rules! describe {
     ($guest:expr) => {
         $guest
-            .call("describe", |exports, store| Box::pin(exports.assay_plugin_plugin().call_describe(store)))
+            .call("describe", async |exports, store| exports.assay_plugin_plugin().call_describe(store).await)
             .await
             .map(|about| $crate::capability::trial::Described {
                 name: about.name,

@@ -180,8 +180,8 @@ impl User {
                     // Whose task took longer than its pace was not free when the next one was due.
                     let paced = matches!(role.pace, Pace::Every(_));
                     let free = !paced || due > clock.now();
-                    if think(clock, due, leave, open.as_mut()).await {
-                        let slipped = free && clock.now().saturating_sub(due) > LATE;
+                    if let Some(now) = think(clock, due, leave, open.as_mut()).await {
+                        let slipped = free && now.saturating_sub(due) > LATE;
                         let intended = (paced || slipped).then_some(due);
                         return Some(Turn { due, intended, task: None, slipped });
                     }
@@ -191,18 +191,19 @@ impl User {
     }
 }
 
-/// Pauses until then. Answers whether it was left in peace so long: it may be asked to leave, and
-/// the desk may open.
+/// Pauses until then. Answers when that was, if it was left in peace so long: it may be asked to leave,
+/// and the desk may open.
 async fn think(
     clock: &Clock,
     due: Nanos,
     leave: &CancellationToken,
     open: Option<&mut watch::Receiver<bool>>,
-) -> bool {
-    if due <= clock.now() {
-        // Lets others have their turn even if nothing in the tasks ever waits.
-        tokio::task::coop::consume_budget().await;
-        return true;
+) -> Option<Nanos> {
+    // Lets others have their turn even if nothing in the tasks ever waits.
+    tokio::task::coop::consume_budget().await;
+    let now = clock.now();
+    if due <= now {
+        return Some(now);
     }
     let pause = tokio::time::sleep_until(clock.instant(due).into());
     let opened = async {
@@ -213,9 +214,9 @@ async fn think(
     };
     tokio::select! {
         biased;
-        () = leave.cancelled() => false,
-        () = opened => false,
-        () = pause => true,
+        () = leave.cancelled() => None,
+        () = opened => None,
+        () = pause => Some(clock.now()),
     }
 }
 

@@ -8,7 +8,10 @@
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -16,7 +19,14 @@ use futures::future::BoxFuture;
 
 /// Where an instance's host functions leave their work and its caller finds it. Clones are the same place.
 #[derive(Clone, Default)]
-pub(crate) struct Errands(Arc<Mutex<Option<Arc<dyn Step>>>>);
+pub(crate) struct Errands(Arc<Place>);
+
+#[derive(Default)]
+struct Place {
+    handed_in: Mutex<Option<Arc<dyn Step>>>,
+    /// The last work was not done at once: the thread went on to others meanwhile.
+    rested: AtomicBool,
+}
 
 /// Work whose answer somebody else takes.
 trait Step: Send + Sync {
@@ -46,7 +56,7 @@ impl Errands {
     /// of it.
     pub(crate) async fn run<T: Send + 'static>(&self, work: BoxFuture<'static, T>) -> T {
         let errand = Arc::new(Mutex::new(Errand::Doing(work)));
-        *lock(&self.0) = Some(errand.clone());
+        *lock(&self.0.handed_in) = Some(errand.clone());
         // Nobody needs to be woken: the guest is polled again when the work is done.
         poll_fn(|_| {
             let mut errand = lock(&errand);
@@ -61,18 +71,29 @@ impl Errands {
         .await
     }
 
+    /// Did others have their turn, waiting for work, since this was last asked?
+    pub(crate) fn take_rest(&self) -> bool {
+        // Only ever one task at a time, so it need not be one step.
+        let rested = self.0.rested.load(Ordering::Relaxed);
+        self.0.rested.store(false, Ordering::Relaxed);
+        rested
+    }
+
     /// For whoever calls a guest: waits for the call, and meanwhile does the work that it hands out.
     pub(crate) fn drive<F: Future + Unpin>(&self, mut call: F) -> impl Future<Output = F::Output> + Unpin {
         let mut errand: Option<Arc<dyn Step>> = None;
         poll_fn(move |cx| {
             loop {
-                if let Some(doing) = &errand {
-                    ready!(doing.step(cx));
+                if let Some(doing) = &errand
+                    && doing.step(cx).is_pending()
+                {
+                    self.0.rested.store(true, Ordering::Relaxed);
+                    return Poll::Pending;
                 }
                 if let Poll::Ready(output) = Pin::new(&mut call).poll(cx) {
                     return Poll::Ready(output);
                 }
-                errand = lock(&self.0).take();
+                errand = lock(&self.0.handed_in).take();
                 if errand.is_none() {
                     return Poll::Pending;
                 }
@@ -110,6 +131,24 @@ mod tests {
             sum
         });
         assert_eq!(errands.drive(call).await, 6);
+    }
+
+    #[tokio::test]
+    async fn only_work_that_is_not_done_at_once_is_a_rest() {
+        let errands = Errands::default();
+        for (pauses, rested) in [(0, false), (2, true)] {
+            let asked = errands.clone();
+            let call = Box::pin(async move {
+                let work = async move {
+                    for _ in 0..pauses {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                asked.run(Box::pin(work)).await;
+            });
+            errands.drive(call).await;
+            assert_eq!([errands.take_rest(), errands.take_rest()], [rested, false]);
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! One instance, and the one way to call it.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,6 +14,7 @@ use super::{
     CallError, ConfigureError, Engine, Sandbox,
     call::{cut_failure, diagnose, no_room},
     errand::Errands,
+    sandbox::Tick,
     text::cut,
 };
 use crate::observe::{Alarm, PluginFailureKind};
@@ -49,8 +51,9 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         store.limiter(|host| host.sandbox());
         store.epoch_deadline_callback(|mut context| {
             Ok(match context.data_mut().sandbox().tick() {
-                true => UpdateDeadline::Interrupt,
-                false => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+                Tick::GoOn => UpdateDeadline::Continue(1),
+                Tick::Yield => UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())),
+                Tick::Break => UpdateDeadline::Interrupt,
             })
         });
         let limits = store.data_mut().sandbox().limits().clone();
@@ -86,7 +89,7 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
     pub(crate) async fn call<R>(
         &mut self,
         name: &'static str,
-        export: impl for<'a> FnOnce(&'a Exports, &'a mut Store<Host>) -> BoxFuture<'a, wasmtime::Result<R>>,
+        export: impl AsyncFnOnce(&Exports, &mut Store<Host>) -> wasmtime::Result<R>,
     ) -> Result<R, CallError> {
         if !self.whole {
             return Err(CallError::Lost);
@@ -94,8 +97,10 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
         self.whole = false;
         let timeout = self.store.data_mut().sandbox().limits().call_timeout;
         let until = begin(&mut self.store, timeout);
-        let call = self.errands.drive(export(&self.exports, &mut self.store));
-        let answer = self.alarm.bound(until, call).await;
+        let answer = {
+            let call = pin!(export(&self.exports, &mut self.store));
+            self.alarm.bound(until, self.errands.drive(call)).await
+        };
         let answer = settle(&mut self.store, name, timeout, answer)?;
         self.whole = true;
         Ok(answer)
@@ -105,10 +110,7 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
     pub(crate) async fn try_call<R>(
         &mut self,
         name: &'static str,
-        export: impl for<'a> FnOnce(
-            &'a Exports,
-            &'a mut Store<Host>,
-        ) -> BoxFuture<'a, wasmtime::Result<Result<R, Failure>>>,
+        export: impl AsyncFnOnce(&Exports, &mut Store<Host>) -> wasmtime::Result<Result<R, Failure>>,
     ) -> Result<R, CallError> {
         let answer = self.call(name, export).await?;
         answer.map_err(|failure| self.failed(name, failure))
@@ -117,10 +119,7 @@ impl<Exports, Host: Hosted> Guest<Exports, Host> {
     /// Calls `configure`.
     pub(crate) async fn configure<R>(
         &mut self,
-        export: impl for<'a> FnOnce(
-            &'a Exports,
-            &'a mut Store<Host>,
-        ) -> BoxFuture<'a, wasmtime::Result<Result<R, Vec<ConfigError>>>>,
+        export: impl AsyncFnOnce(&Exports, &mut Store<Host>) -> wasmtime::Result<Result<R, Vec<ConfigError>>>,
     ) -> Result<R, ConfigureError> {
         let answer = self.call("configure", export).await?;
         answer.map_err(|mut errors| {

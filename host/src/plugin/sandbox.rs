@@ -44,6 +44,18 @@ pub struct Sandbox {
     panic: Option<String>,
 }
 
+/// What a guest shall do when a tick of wall time has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tick {
+    /// Others have just had their turn: most waits are longer than a tick, and to yield after each
+    /// would cost as much as the wait itself.
+    GoOn,
+    /// Let others have their turn.
+    Yield,
+    /// It has computed too long.
+    Break,
+}
+
 /// What an instance left behind that explains why its call broke off.
 pub(crate) struct Symptoms {
     pub(crate) panic: Option<String>,
@@ -112,6 +124,7 @@ impl Sandbox {
     /// Begins an export that may take that long.
     pub(crate) fn begin(&mut self, timeout: Duration) -> Instant {
         self.busy = 0;
+        self.errands.take_rest();
         self.deadline = self.clock().now().saturating_add(nanos(timeout));
         self.refused = None;
         self.panic = None;
@@ -122,11 +135,14 @@ impl Sandbox {
         self.clock().instant(self.deadline)
     }
 
-    /// A tick passed while the guest computed. Has it computed too long? It yields at every tick, so
-    /// what it waits for its turn again is not counted.
-    pub(crate) fn tick(&mut self) -> bool {
+    /// A tick passed while the guest computed, or while it rested before that. It yields at every tick
+    /// of its own, so what it waits for its turn again is not counted.
+    pub(crate) fn tick(&mut self) -> Tick {
+        if self.errands.take_rest() {
+            return Tick::GoOn;
+        }
         self.busy += 1;
-        TICK * self.busy > self.limits().busy_timeout
+        if TICK * self.busy > self.limits().busy_timeout { Tick::Break } else { Tick::Yield }
     }
 
     /// A line of the guest's log; the SDK's panic hook writes one, too.
@@ -186,5 +202,29 @@ impl ResourceLimiter for Sandbox {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         Ok(desired <= TABLE_ELEMENTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Grants;
+
+    #[tokio::test]
+    async fn a_guest_yields_at_every_tick_but_the_one_that_it_rested_in() {
+        let tenant = Tenant::for_tests("guest", false, Grants::default());
+        let most = (tenant.limits().busy_timeout.as_nanos() / TICK.as_nanos()) as usize;
+        let mut sandbox = Sandbox::new(Arc::new(tenant), 0);
+        sandbox.begin(Duration::from_secs(1));
+        assert_eq!([sandbox.tick(), sandbox.tick()], [Tick::Yield, Tick::Yield]);
+        let errands = sandbox.errands().clone();
+        let call = Box::pin(async { errands.run(Box::pin(tokio::task::yield_now())).await });
+        errands.drive(call).await;
+        sandbox.called();
+        assert_eq!(sandbox.tick(), Tick::GoOn);
+        for _ in 0..most {
+            assert_eq!(sandbox.tick(), Tick::Yield);
+        }
+        assert_eq!(sandbox.tick(), Tick::Break);
     }
 }

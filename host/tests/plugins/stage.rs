@@ -16,7 +16,7 @@ use assay::{
 use assay_bindings::{
     Headers, Response,
     behavior::exports::assay::plugin::behavior::UserInfo,
-    imports::http::{Error, Request},
+    imports::http::{Error, Request, Visited},
 };
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -164,6 +164,13 @@ impl ports::Browser for Echo {
         };
         self.memory.note(format!("send {:?} {}", request.method, request.url));
         Box::pin(async { Ok(response) })
+    }
+
+    fn visit<'a>(&'a mut self, request: Request, _: Nanos) -> BoxFuture<'a, Result<Visited, Error>> {
+        (self.before)();
+        self.memory.note(format!("visit {:?} {}", request.method, request.url));
+        let expected = request.expect.is_none_or(|expect| (expect.status.0..=expect.status.1).contains(&200));
+        Box::pin(async move { Ok(Visited { status: 200, expected }) })
     }
 
     fn send_all<'a>(

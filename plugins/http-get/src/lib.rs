@@ -50,7 +50,7 @@ impl Visitor {
         if let Some(text) = &self.config.contains {
             request = request.expect_body(text);
         }
-        request.send()?.expected().map(drop)
+        request.visit()
     }
 }
 

@@ -148,7 +148,7 @@ impl Staff {
     }
 
     fn health(&mut self) -> Result<()> {
-        http::get("/healthz").send()?.expected().map(drop)
+        http::get("/healthz").visit()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::script::Script;
 use super::{FakeHost, record, with};
-use crate::bindings::imports::http::{Body, Request};
+use crate::bindings::imports::http::{Body, Request, Visited};
 use crate::clock::Nanos;
 use crate::http::Error;
 
@@ -116,6 +116,14 @@ pub(crate) fn send(request: &Request) -> Result<Response, Error> {
             .unwrap_or_else(|| Err(Error::Refused(format!("nothing is scripted for {method} {path}"))))
             .map(|answer| Response { url: request.url.clone(), answer })
     })
+}
+
+pub(crate) fn visit(request: &Request) -> Result<Visited, Error> {
+    let answer = send(request)?;
+    let ((low, high), text) = request.expectation();
+    let status = answer.status();
+    let expected = (low..=high).contains(&status) && text.is_none_or(|text| answer.text().contains(text));
+    Ok(Visited { status, expected })
 }
 
 pub(crate) fn send_all(requests: &[Request], _connections: u32) -> Vec<Result<Response, Error>> {

@@ -13,9 +13,7 @@
 //! http::post("/login")
 //!     .name("sign in")
 //!     .form([("csrf", token.as_str()), ("user", "ada"), ("password", "secret")])
-//!     .send()?
-//!     .expected()?;
-//! # Ok(())
+//!     .visit()
 //! # }
 //! ```
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Error, Method, Response};
 use crate::bindings::imports::http as raw;
 use crate::clock::nanos;
+use crate::failure::Failure;
 use crate::host;
 
 /// A request on its way to being sent.
@@ -31,6 +32,34 @@ impl Method {
             Method::Delete => "DELETE",
             Method::Options => "OPTIONS",
         }
+    }
+}
+
+impl raw::Request {
+    /// What messages call it: the sample's name.
+    pub(super) fn label(&self) -> String {
+        let path = self.url.split(['?', '#']).next().unwrap_or_default();
+        self.name.clone().unwrap_or_else(|| format!("{} {path}", self.method.name()))
+    }
+
+    /// The statuses, and the text in the body, that are expected of the answer.
+    pub(crate) fn expectation(&self) -> ((u16, u16), Option<&str>) {
+        match &self.expect {
+            Some(expect) => (expect.status, expect.body_contains.as_deref()),
+            None => ((200, 399), None),
+        }
+    }
+
+    /// Why an answer with this status is not what was expected.
+    pub(super) fn unmet(&self, status: u16) -> Failure {
+        let label = self.label();
+        let ((low, high), text) = self.expectation();
+        Failure::Other(match text {
+            Some(text) if (low..=high).contains(&status) => {
+                format!("{label} answered {status} without the text `{text}`")
+            }
+            _ => format!("{label} answered {status}, expected {low} to {high}"),
+        })
     }
 }
 
@@ -169,6 +198,19 @@ impl Request {
         Ok(Response::new(answer, request))
     }
 
+    /// Sends it, waits for the answer and lets go of it, for when nothing of it matters but that it is
+    /// what the request expects, by default a status from 200 to 399:
+    /// `http::get("/healthz").visit()?`. Costs less than [`send`](Request::send).
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer, or not the expected one.
+    pub fn visit(self) -> crate::Result<()> {
+        let request = self.into_raw()?;
+        let visited = host::http::visit(&request)?;
+        if visited.expected { Ok(()) } else { Err(request.unmet(visited.status)) }
+    }
+
     pub(super) fn into_raw(self) -> Result<raw::Request, Error> {
         match self.error {
             Some(error) => Err(error),
@@ -178,5 +220,26 @@ impl Request {
 
     fn expectation(&mut self) -> &mut raw::Expectation {
         self.raw.expect.get_or_insert(raw::Expectation { status: (200, 399), body_contains: None })
+    }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+    use crate::fake::FakeHost;
+
+    #[test]
+    fn a_visit_fails_unless_the_answer_is_as_expected() {
+        let host = FakeHost::start();
+        host.http("GET", "/", 200, "welcome");
+        host.http("GET", "/broken", 503, "sorry");
+        let why = |request: Request| request.visit().expect_err("not as expected").to_string();
+        get("/").expect_body("come").visit().expect("as expected");
+        get("/broken").expect_status(500..=599).visit().expect("as expected");
+        assert!(
+            why(get("/?page=2").expect_body("bye")).contains("GET / answered 200 without the text `bye`")
+        );
+        assert!(why(get("/broken").name("cart")).contains("cart answered 503, expected 200 to 399"));
+        assert!(why(get("/nowhere")).contains("nothing is scripted"));
     }
 }

@@ -23,20 +23,6 @@ impl Response {
         Response { raw, request: raw::Request { body: raw::Body::Empty, ..request } }
     }
 
-    /// What messages call it: the sample's name.
-    fn label(&self) -> String {
-        let path = self.request.url.split(['?', '#']).next().unwrap_or_default();
-        self.request.name.clone().unwrap_or_else(|| format!("{} {path}", self.request.method.name()))
-    }
-
-    /// The statuses, and the text in its body, that were expected of it.
-    fn expectation(&self) -> ((u16, u16), Option<&str>) {
-        match &self.request.expect {
-            Some(expect) => (expect.status, expect.body_contains.as_deref()),
-            None => ((200, 399), None),
-        }
-    }
-
     /// The status code, after redirects.
     pub fn status(&self) -> u16 {
         self.raw.status()
@@ -70,7 +56,7 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body()).map_err(|error| {
             self.raw.fail("unexpected JSON");
-            Failure::Invalid(format!("{}: {error}", self.label()))
+            Failure::Invalid(format!("{}: {error}", self.request.label()))
         })
     }
 
@@ -85,7 +71,7 @@ impl Response {
     /// answer from the task: `return Err(page.fail("the cart is empty"))`. The first reason stays.
     pub fn fail(&self, reason: &str) -> Failure {
         self.raw.fail(reason);
-        Failure::Other(format!("{}: {reason}", self.label()))
+        Failure::Other(format!("{}: {reason}", self.request.label()))
     }
 
     /// Goes on if this holds, else [`fail`](Response::fail)s.
@@ -99,7 +85,7 @@ impl Response {
 
     /// Is it what the request expected, by default a status from 200 to 399?
     pub fn is_expected(&self) -> bool {
-        let ((low, high), text) = self.expectation();
+        let ((low, high), text) = self.request.expectation();
         (low..=high).contains(&self.status()) && text.is_none_or(|text| self.text().contains(text))
     }
 
@@ -112,14 +98,7 @@ impl Response {
         if self.is_expected() {
             return Ok(self);
         }
-        let (label, status) = (self.label(), self.status());
-        let ((low, high), text) = self.expectation();
-        Err(Failure::Other(match text {
-            Some(text) if (low..=high).contains(&status) => {
-                format!("{label} answered {status} without the text `{text}`")
-            }
-            _ => format!("{label} answered {status}, expected {low} to {high}"),
-        }))
+        Err(self.request.unmet(self.status()))
     }
 
     /// From sending to the last byte.
@@ -130,6 +109,6 @@ impl Response {
 
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Response({} {})", self.label(), self.status())
+        write!(f, "Response({} {})", self.request.label(), self.status())
     }
 }

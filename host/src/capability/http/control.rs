@@ -4,7 +4,7 @@ use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
 use assay_bindings::{
     Headers, Response,
-    imports::http::{Body, Error, Method, Request},
+    imports::http::{Body, Error, Method, Request, Visited},
 };
 use cookie_store::{CookieStore, RawCookie};
 use futures::{StreamExt, future::BoxFuture, stream};
@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 use url::Url;
 
-use super::Gate;
+use super::{EXPECTED, Gate, unmet};
 use crate::{
     capability::ports::Browser,
     observe::{Clock, Nanos, nanos},
@@ -51,7 +51,7 @@ impl ControlBrowser {
     }
 
     /// Follows redirects from hop to hop; each must be granted.
-    async fn visit(&mut self, request: Request, deadline: Nanos) -> Result<Response, Error> {
+    async fn fetch(&mut self, request: Request, deadline: Nanos) -> Result<Response, Error> {
         let started = self.clock.now();
         let timeout = request.timeout.unwrap_or(u64::MAX);
         let until = self.clock.instant(deadline.min(started.saturating_add(timeout)));
@@ -148,7 +148,16 @@ impl Answer {
 
 impl Browser for ControlBrowser {
     fn send<'a>(&'a mut self, request: Request, deadline: Nanos) -> BoxFuture<'a, Result<Response, Error>> {
-        Box::pin(self.visit(request, deadline))
+        Box::pin(self.fetch(request, deadline))
+    }
+
+    fn visit<'a>(&'a mut self, request: Request, deadline: Nanos) -> BoxFuture<'a, Result<Visited, Error>> {
+        Box::pin(async move {
+            let expect = request.expect.clone();
+            let answer = self.fetch(request, deadline).await?;
+            let expected = unmet(&expect.unwrap_or(EXPECTED), answer.status, &answer.body).is_none();
+            Ok(Visited { status: answer.status, expected })
+        })
     }
 
     /// One after the other: a fault asks a few questions, it does not load pages. Cookies of one
@@ -163,7 +172,7 @@ impl Browser for ControlBrowser {
             let mut answers = Vec::with_capacity(requests.len());
             let mut requests = stream::iter(requests);
             while let Some(request) = requests.next().await {
-                answers.push(self.visit(request, deadline).await);
+                answers.push(self.fetch(request, deadline).await);
             }
             answers
         })

@@ -41,10 +41,15 @@ impl Gate {
         self.base.as_ref()
     }
 
+    /// May this be asked, as is plain to see? So it is of most requests, whose URLs then need not be
+    /// taken apart; of the others [`resolve`](Self::resolve) knows.
+    pub(super) fn is_open_to(&self, text: &str) -> bool {
+        self.target && is_plain_path(text)
+    }
+
     /// May this be asked?
     pub(super) async fn check_url(&self, text: &str) -> Result<(), Error> {
-        // Most requests: their URLs are not taken apart to see what is plain.
-        if self.target && is_plain_path(text) {
+        if self.is_open_to(text) {
             return Ok(());
         }
         self.resolve(text).await.map(drop)
@@ -136,10 +141,10 @@ pub(super) fn check(request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
-/// Fills in what the request leaves to the host, and keeps it inside the time that there is.
-pub(super) fn bound(request: &mut Request, left: Duration) {
+/// Fills in what the request leaves to the host. That it ends in time is up to who sends it.
+pub(super) fn bound(request: &mut Request) {
     let within = |wanted: Option<u64>, default: Duration| {
-        Some(wanted.unwrap_or_else(|| nanos(default)).min(nanos(left)))
+        Some(wanted.unwrap_or_else(|| nanos(default)).min(nanos(LONGEST)))
     };
     request.timeout = within(request.timeout, TIMEOUT);
     request.connect_timeout = within(request.connect_timeout, CONNECT_TIMEOUT);
@@ -244,11 +249,11 @@ mod tests {
     }
 
     #[test]
-    fn times_end_with_the_call() {
+    fn what_a_request_leaves_open_is_filled_in() {
         let mut request = Request { timeout: Some(u64::MAX), ..request("/") };
-        bound(&mut request, Duration::from_secs(2));
-        assert_eq!(request.timeout, Some(2_000_000_000));
-        assert_eq!(request.connect_timeout, Some(2_000_000_000));
+        bound(&mut request);
+        assert_eq!(request.timeout, Some(nanos(LONGEST)));
+        assert_eq!(request.connect_timeout, Some(5_000_000_000));
         assert_eq!(request.redirects, Some(5));
     }
 

@@ -2,12 +2,13 @@
 
 mod capture;
 mod control;
+mod expectation;
 mod gate;
 
 use assay_bindings::{
     Response,
     imports::{
-        http::{self, Error, Request},
+        http::{self, Error, Request, Visited},
         types::Nanos,
     },
 };
@@ -16,6 +17,7 @@ use http::{Host, HostResponse};
 use wasmtime::component::Resource;
 
 pub(crate) use control::ControlBrowser;
+pub(crate) use expectation::{EXPECTED, unmet};
 pub(crate) use gate::Gate;
 
 use super::{ports::Browser, view::With};
@@ -77,26 +79,59 @@ impl With<'_, Http> {
     }
 
     /// Checks a request and bounds it by the export's deadline.
-    async fn admit(&mut self, request: &mut Request) -> Result<(), Error> {
+    fn admit(&mut self, request: &mut Request) -> Result<(), Error> {
         gate::check(request)?;
-        self.own.gate.check_url(&request.url).await?;
-        gate::bound(request, self.sandbox.time_for(gate::LONGEST));
+        gate::bound(request);
         Ok(())
     }
 
+    /// Sends the browser off the fiber with one request.
+    ///
+    /// No async function, because what those are given is part of what is waited for, and a request is
+    /// not small: it shall lie in one place, and not on the fiber.
+    fn dispatch<T: Send + 'static>(
+        &mut self,
+        mut request: Request,
+        act: impl for<'a> FnOnce(&'a mut dyn Browser, Request, Nanos) -> BoxFuture<'a, Result<T, Error>>
+        + Send
+        + 'static,
+    ) -> impl Future<Output = wasmtime::Result<Result<T, Error>>> {
+        let errand = self.admit(&mut request).map(|()| {
+            let deadline = self.sandbox.host_deadline();
+            let gate = (!self.own.gate.is_open_to(&request.url)).then(|| self.own.gate.clone());
+            self.errand(move |browser| match gate {
+                None => act(browser, request, deadline),
+                Some(gate) => Box::pin(async move {
+                    gate.check_url(&request.url).await?;
+                    act(browser, request, deadline).await
+                }),
+            })
+        });
+        async move {
+            match errand {
+                Ok(errand) => errand.await,
+                Err(error) => Ok(Err(error)),
+            }
+        }
+    }
+
     /// Sends the browser off the fiber with work, and waits until it is back.
-    async fn errand<T: Send + 'static>(
+    fn errand<T: Send + 'static>(
         &mut self,
         work: impl for<'a> FnOnce(&'a mut dyn Browser) -> BoxFuture<'a, T> + Send + 'static,
-    ) -> wasmtime::Result<T> {
-        let mut browser = self.own.browser.take().ok_or_else(away)?;
-        let work = Box::pin(async move {
-            let answer = work(&mut *browser).await;
-            (browser, answer)
+    ) -> impl Future<Output = wasmtime::Result<T>> {
+        let (errands, home) = (self.sandbox.errands(), &mut self.own.browser);
+        let errand = home.take().map(|mut browser| {
+            errands.run(Box::pin(async move {
+                let answer = work(&mut *browser).await;
+                (browser, answer)
+            }))
         });
-        let (browser, answer) = self.sandbox.errands().run(work).await;
-        self.own.browser = Some(browser);
-        Ok(answer)
+        async move {
+            let (browser, answer) = errand.ok_or_else(away)?.await;
+            *home = Some(browser);
+            Ok(answer)
+        }
     }
 
     /// Is there room to hold one more answer?
@@ -124,17 +159,20 @@ impl With<'_, Http> {
 }
 
 impl Host for With<'_, Http> {
-    async fn send(&mut self, mut request: Request) -> wasmtime::Result<Answer> {
-        let admitted = match self.has_room(1) {
-            Ok(()) => self.admit(&mut request).await,
-            Err(error) => Err(error),
-        };
-        let deadline = self.sandbox.host_deadline();
-        let answer = match admitted {
-            Ok(()) => self.errand(move |browser| browser.send(request, deadline)).await?,
-            Err(error) => Err(error),
-        };
+    async fn send(&mut self, request: Request) -> wasmtime::Result<Answer> {
+        if let Err(error) = self.has_room(1) {
+            return Ok(Err(error));
+        }
+        let sent = self.dispatch(request, |browser, request, deadline| browser.send(request, deadline));
+        let answer = sent.await?;
         self.hold(answer)
+    }
+
+    fn visit(
+        &mut self,
+        request: Request,
+    ) -> impl Future<Output = wasmtime::Result<Result<Visited, Error>>> + Send {
+        self.dispatch(request, |browser, request, deadline| browser.visit(request, deadline))
     }
 
     async fn send_all(&mut self, requests: Vec<Request>, connections: u32) -> wasmtime::Result<Vec<Answer>> {
@@ -156,7 +194,11 @@ impl Host for With<'_, Http> {
         let mut refusals = Vec::with_capacity(requests.len());
         let mut admitted = Vec::with_capacity(requests.len());
         for mut request in requests {
-            match self.admit(&mut request).await {
+            let admitted_here = match self.admit(&mut request) {
+                Ok(()) => self.own.gate.check_url(&request.url).await,
+                Err(error) => Err(error),
+            };
+            match admitted_here {
                 Ok(()) => {
                     admitted.push(request);
                     refusals.push(None);

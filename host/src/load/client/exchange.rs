@@ -28,6 +28,11 @@ static DEFAULTS: [(HeaderName, HeaderValue); 3] = [
     (ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate")),
 ];
 
+/// What the host says in every request to this one.
+pub(super) fn defaults(host: &HeaderValue) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    std::iter::once((&HOST, host)).chain(DEFAULTS.iter().map(|(name, value)| (name, value)))
+}
+
 /// A request, in no version's form yet.
 pub(super) struct Message<'a> {
     pub method: &'a Method,
@@ -40,15 +45,17 @@ pub(super) struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// The plugin's headers, and the host's where the plugin gave none of that name; none that says
-    /// how long the body is.
-    pub(super) fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    /// The plugin's headers, and the host's where the plugin gave none of that name; neither the jar's
+    /// cookies, nor any that says how long the body is.
+    pub(super) fn said(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         let own = self.own.iter().map(|(name, value)| (name, value));
-        let host = std::iter::once((&HOST, &self.route.host));
-        let defaults = host.chain(DEFAULTS.iter().map(|(name, value)| (name, value)));
-        let defaults = defaults.filter(|(name, _)| self.own.iter().all(|(own, _)| own != *name));
-        // What the plugin gave itself goes along, in a header of its own.
-        own.chain(defaults).chain(self.cookies.iter().map(|cookies| (&COOKIE, cookies)))
+        let defaults = defaults(&self.route.host);
+        own.chain(defaults.filter(|(name, _)| self.own.iter().all(|(own, _)| own != *name)))
+    }
+
+    /// All of them. Cookies that the plugin gave itself go along, in a header of their own.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.said().chain(self.cookies.iter().map(|cookies| (&COOKIE, cookies)))
     }
 }
 

@@ -35,13 +35,13 @@ use std::{
 
 use assay_bindings::{Headers, Response, imports::http as wit};
 use futures::{StreamExt, future::BoxFuture, stream};
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use url::{Position, Url};
 
 use crate::{
-    capability::ports::Browser,
+    capability::{ports::Browser, unmet},
     config::ConnectionReuse,
-    observe::{Alarm, Clock, ErrorClass, Nanos},
+    observe::{Alarm, Clock, ErrorClass, Nanos, nanos},
 };
 
 use super::{
@@ -102,6 +102,15 @@ struct State {
     alarms: Vec<Alarm>,
 }
 
+/// The answer at the end of a journey.
+struct Arrival {
+    answer: Answer,
+    /// It is what the request expects.
+    expected: bool,
+    service_time: Nanos,
+    sample: Option<Sample>,
+}
+
 impl Client {
     /// A client whose requests count as what `scope` says.
     pub fn recorded(options: Arc<ClientOptions>, scope: Arc<Scope>) -> Self {
@@ -126,21 +135,21 @@ impl Client {
         self.scope.as_deref().map(|scope| &**scope.recorder())
     }
 
-    /// A request with all its redirects.
-    async fn journey(&self, mut request: Checked, deadline: Nanos) -> Result<Response, wit::Error> {
+    /// A request with all its redirects. Afterwards it is what was sent last.
+    async fn journey(&self, request: &mut Checked, deadline: Nanos) -> Result<Arrival, wit::Error> {
         let clock = self.options.clock;
-        let deadline = deadline.min(clock.now().saturating_add(crate::observe::nanos(request.timeout)));
+        let mut begun = clock.now();
+        let deadline = deadline.min(begun.saturating_add(nanos(request.timeout)));
         let mut hop = 0;
         loop {
             let flight = self.scope.as_deref().map(|scope| {
                 let endpoint = scope.endpoint(&request.sample_name(hop));
-                scope.recorder().begin(endpoint, scope.take_intended(), deadline)
+                scope.recorder().begin(endpoint, begun, scope.take_intended(), deadline)
             });
-            let begun = flight.as_ref().map_or_else(|| clock.now(), Flight::sent);
             let mut meter = Meter::default();
             let until = clock.instant(deadline);
             let mut alarm = self.state().alarms.pop().unwrap_or_default();
-            let exchanged = alarm.bound(until, pin!(self.exchange(&request, &mut meter))).await;
+            let exchanged = alarm.bound(until, pin!(self.exchange(request, &mut meter))).await;
             self.state().alarms.push(alarm);
             let (sent, received) = meter.count();
             let landing = Landing { bytes_sent: sent, bytes_received: received, ..Landing::default() };
@@ -173,24 +182,32 @@ impl Client {
                 }
                 (request.route, request.method) = (Arc::new(route), next.method);
                 hop += 1;
+                begun = clock.now();
                 continue;
             }
 
-            let unmet = unmet(&request.expect, answer.status, &answer.body);
+            let unmet = unmet(&request.expect, answer.status.as_u16(), &answer.body);
             let failure = unmet.is_some().then_some(ErrorClass::Expectation);
             let sample = flight.map(|flight| flight.land(Landing { failure, ..landing }));
             if let (Some(sample), Some(because), Some(recorder)) = (sample, unmet, self.recorder()) {
                 recorder.explain(sample.endpoint, ErrorClass::Expectation, &because);
             }
-            return Ok(Response {
-                status: answer.status.as_u16(),
-                url: request.route.url.as_str().to_owned(),
-                headers: answer.headers,
-                body: answer.body,
-                service_time: sample
-                    .map_or_else(|| clock.now().saturating_sub(begun), |sample| sample.service()),
-                sample: sample.map(|sample| self.hold(sample)),
-            });
+            let service_time =
+                sample.map_or_else(|| clock.now().saturating_sub(begun), |sample| sample.service());
+            return Ok(Arrival { answer, expected: failure.is_none(), service_time, sample });
+        }
+    }
+
+    /// The answer to a request, as the plugin gets to see it. Its sample is held.
+    fn response(&self, request: &Checked, arrival: Arrival) -> Response {
+        let Arrival { answer, service_time, sample, .. } = arrival;
+        Response {
+            status: answer.status.as_u16(),
+            url: request.route.url.as_str().to_owned(),
+            headers: answer.headers,
+            body: answer.body,
+            service_time,
+            sample: sample.map(|sample| self.hold(sample)),
         }
     }
 
@@ -267,9 +284,27 @@ impl Browser for Client {
         deadline: Nanos,
     ) -> BoxFuture<'a, Result<Response, wit::Error>> {
         match self.check(request) {
-            Ok(request) => {
-                Box::pin(async move { self.pool.drive(pin!(self.journey(request, deadline))).await })
-            }
+            Ok(mut request) => Box::pin(async move {
+                let arrival = self.pool.drive(pin!(self.journey(&mut request, deadline))).await?;
+                Ok(self.response(&request, arrival))
+            }),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+
+    fn visit<'a>(
+        &'a mut self,
+        request: wit::Request,
+        deadline: Nanos,
+    ) -> BoxFuture<'a, Result<wit::Visited, wit::Error>> {
+        match self.check(request) {
+            Ok(mut request) => Box::pin(async move {
+                let arrival = self.pool.drive(pin!(self.journey(&mut request, deadline))).await?;
+                if let (Some(sample), Some(recorder)) = (arrival.sample, self.recorder()) {
+                    recorder.record(sample);
+                }
+                Ok(wit::Visited { status: arrival.answer.status.as_u16(), expected: arrival.expected })
+            }),
             Err(error) => Box::pin(ready(Err(error))),
         }
     }
@@ -293,7 +328,10 @@ impl Browser for Client {
         let journeys: Vec<BoxFuture<'a, _>> = requests
             .into_iter()
             .map(|request| match client.check(request) {
-                Ok(request) => Box::pin(client.journey(request, deadline)) as BoxFuture<'a, _>,
+                Ok(mut request) => Box::pin(async move {
+                    let arrival = client.journey(&mut request, deadline).await?;
+                    Ok(client.response(&request, arrival))
+                }) as BoxFuture<'a, _>,
                 Err(error) => Box::pin(ready(Err(error))),
             })
             .collect();
@@ -327,9 +365,9 @@ impl Browser for Client {
     }
 
     fn commit_all(&mut self) {
-        let held = std::mem::take(&mut self.state().held);
-        if let Some(recorder) = self.recorder() {
-            for (_, sample) in held {
+        // Emptied and not replaced: the next sample needs the room again.
+        for (_, sample) in self.state().held.drain(..) {
+            if let Some(recorder) = self.recorder() {
                 recorder.record(sample);
             }
         }
@@ -357,16 +395,6 @@ impl Drop for Client {
         // A store that is lost takes its client along; what was answered still counts.
         self.commit_all();
     }
-}
-
-/// What an answer lacks of what was expected.
-fn unmet(expect: &wit::Expectation, status: StatusCode, body: &[u8]) -> Option<String> {
-    let (from, to) = expect.status;
-    if !(from..=to).contains(&status.as_u16()) {
-        return Some(format!("status {} is not from {from} to {to}", status.as_u16()));
-    }
-    let wanted = expect.body_contains.as_deref()?;
-    (!String::from_utf8_lossy(body).contains(wanted)).then(|| format!("the body does not hold `{wanted}`"))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use http::{
 use url::{Url, form_urlencoded};
 
 use super::route::Route;
+use crate::capability::EXPECTED;
 
 /// Longest body that a plugin may send.
 const LONGEST_BODY: usize = 1 << 20;
@@ -67,7 +68,7 @@ impl Checked {
             headers,
             body,
             name: request.name,
-            expect: request.expect.unwrap_or(wit::Expectation { status: (200, 399), body_contains: None }),
+            expect: request.expect.unwrap_or(EXPECTED),
             connect_timeout: request.connect_timeout.map_or(CONNECT_TIMEOUT, Duration::from_nanos),
             timeout: request.timeout.map_or(TIMEOUT, Duration::from_nanos),
             redirects,

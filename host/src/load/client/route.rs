@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderValue, Method, uri::PathAndQuery};
 use url::{Position, Url};
 
-use super::dial::Origin;
+use super::{dial::Origin, exchange, http1};
 
 /// Most URLs that are remembered, and the longest one, in bytes. Those with numbers in them come
 /// and go; once there is no room they are worked out each time.
@@ -26,6 +26,8 @@ pub(super) struct Route {
     pub target: PathAndQuery,
     /// The `host` header.
     pub host: HeaderValue,
+    /// The headers of a request that says nothing of its own, as HTTP/1.1 has them.
+    pub said: Box<[u8]>,
     /// Method and path, for the method that came first: mostly there is no other.
     name: (Method, String),
 }
@@ -45,7 +47,8 @@ impl Route {
             port: url.port_or_known_default().unwrap_or(80),
         };
         let name = (method.clone(), name(method, &url));
-        Ok(Self { url, origin, target, host, name })
+        let said = http1::lines(exchange::defaults(&host));
+        Ok(Self { url, origin, target, host, said, name })
     }
 
     /// What a request that has no name of its own is called: method and path, without the query.

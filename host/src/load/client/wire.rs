@@ -83,6 +83,18 @@ impl Wire {
         }
     }
 
+    /// Is there nothing to read, not even the end?
+    pub(super) fn is_silent(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [0];
+        match &mut self.stream {
+            // Asks what is known already, and for no wake-up.
+            Stream::Plain(stream) => {
+                stream.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending(),
+        }
+    }
+
     fn wrote(&self, written: usize) -> usize {
         add(&self.traffic.sent, written);
         written

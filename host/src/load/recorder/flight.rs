@@ -31,9 +31,8 @@ pub struct Landing {
 }
 
 impl Recorder {
-    /// Begins a request now. `intended` is when it should have begun, if that was earlier.
-    pub fn begin(&self, endpoint: u32, intended: Option<Nanos>, deadline: Nanos) -> Flight<'_> {
-        let sent = self.clock().now();
+    /// Begins a request, which is sent now. `intended` is when it should have been, if that was earlier.
+    pub fn begin(&self, endpoint: u32, sent: Nanos, intended: Option<Nanos>, deadline: Nanos) -> Flight<'_> {
         self.shard().in_flight.fetch_add(1, Ordering::Relaxed);
         Flight {
             recorder: self,
@@ -47,11 +46,6 @@ impl Recorder {
 }
 
 impl Flight<'_> {
-    /// When it began.
-    pub fn sent(&self) -> Nanos {
-        self.sent
-    }
-
     /// Ends it now. The sample is the caller's, to be recorded once it is sure.
     pub fn land(mut self, landing: Landing) -> Sample {
         self.end(landing)

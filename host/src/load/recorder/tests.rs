@@ -47,7 +47,9 @@ async fn every_request_of_every_thread_is_counted_once() {
             std::thread::spawn(move || {
                 for number in 0..10_000 {
                     let failure = (number % 10 == 0).then_some(ErrorClass::Reset);
-                    let sample = recorder.begin(index, None, u64::MAX).land(Landing { failure, ..ok(200) });
+                    let sample = recorder
+                        .begin(index, recorder.clock().now(), None, u64::MAX)
+                        .land(Landing { failure, ..ok(200) });
                     recorder.record(sample);
                     recorder.check("fine", failure.is_none());
                 }
@@ -83,8 +85,8 @@ async fn a_request_given_up_is_a_timeout_or_stays_in_flight() {
     let recording = recorder.start().expect("a thread");
     let index = recorder.endpoint(endpoint("GET /"));
     let alive = recorder.user();
-    drop(recorder.begin(index, None, 0));
-    drop(recorder.begin(index, None, u64::MAX));
+    drop(recorder.begin(index, recorder.clock().now(), None, 0));
+    drop(recorder.begin(index, recorder.clock().now(), None, u64::MAX));
     recording.finish().await;
     drop(alive);
     let last = intervals(&mut told).pop().expect("the second that had begun");
@@ -98,7 +100,7 @@ async fn response_time_counts_from_the_intended_start() {
     let recording = recorder.start().expect("a thread");
     let index = recorder.endpoint(endpoint("GET /"));
     tokio::time::sleep(Duration::from_millis(20)).await;
-    recorder.record(recorder.begin(index, Some(0), u64::MAX).land(ok(200)));
+    recorder.record(recorder.begin(index, recorder.clock().now(), Some(0), u64::MAX).land(ok(200)));
     recording.finish().await;
     let row = intervals(&mut told).into_iter().flat_map(|interval| interval.endpoints).next().expect("a row");
     assert!(row.response.0[0].0 >= 19_000_000, "{row:?}");
@@ -110,7 +112,7 @@ async fn what_comes_too_late_for_its_second_is_counted_all_the_same() {
     let (recorder, mut told) = recorder();
     let recording = recorder.start().expect("a thread");
     let index = recorder.endpoint(endpoint("GET /"));
-    let sample = recorder.begin(index, None, u64::MAX).land(ok(200));
+    let sample = recorder.begin(index, recorder.clock().now(), None, u64::MAX).land(ok(200));
     tokio::time::sleep(Duration::from_millis(2_400)).await;
     assert!(intervals(&mut told).iter().any(|interval| interval.second == sample.ended / 1_000_000_000));
     recorder.record(sample);

@@ -27,6 +27,7 @@ use super::{
     wire::{Traffic, Wire},
 };
 use decode::{Decoded, Decoder};
+pub(super) use encode::lines;
 
 /// What is read at a time.
 const SCRATCH: usize = 32 << 10;
@@ -62,20 +63,14 @@ impl Http1 {
 
     /// Has the peer not hung up since? Nor said anything unasked.
     pub(super) async fn is_ready(&mut self) -> bool {
-        poll_fn(|cx| {
-            let mut byte = [0];
-            let read = Pin::new(&mut self.wire).poll_read(cx, &mut ReadBuf::new(&mut byte));
-            Poll::Ready(self.rests && read.is_pending())
-        })
-        .await
+        self.rests && poll_fn(|cx| Poll::Ready(self.wire.is_silent(cx))).await
     }
 
     /// Sends a request and reads its answer to the end, up to `limit` bytes of body.
     pub(super) async fn exchange(&mut self, message: &Message<'_>, limit: u64) -> Result<Answer, Broken> {
         self.rests = false;
-        let request = encode::encode(message, self.once);
         let before = self.traffic().received();
-        let mut sending = Sending { rest: &request, flushed: false, broken: false };
+        let mut sending = Sending::new(encode::encode(message, self.once));
         let mut decoder = Decoder::new(*message.method == Method::HEAD, limit);
         let decoded = poll_fn(|cx| {
             // Sending and reading go side by side: a peer may answer before it has the whole request,
@@ -91,7 +86,7 @@ impl Http1 {
             }
             Err(failure) => Err(Broken {
                 unanswered: self.traffic().received() == before,
-                unsent: sending.broken && sending.rest.len() == request.len(),
+                unsent: sending.broken && sending.sent == 0,
                 failure,
             }),
         }
@@ -121,27 +116,36 @@ impl Http1 {
 }
 
 /// A request on its way out.
-struct Sending<'a> {
-    rest: &'a [u8],
+struct Sending {
+    /// Given back when all was sent: it would only lie there until there is an answer.
+    request: Vec<u8>,
+    sent: usize,
     flushed: bool,
     /// The peer takes no more. It may have answered all the same, so that is not the end.
     broken: bool,
 }
 
-impl Sending<'_> {
+impl Sending {
+    fn new(request: Vec<u8>) -> Self {
+        Self { request, sent: 0, flushed: false, broken: false }
+    }
+
     fn is_over(&self) -> bool {
-        self.rest.is_empty() && self.flushed
+        self.request.is_empty() && self.flushed
     }
 
     /// Sends what can be sent now.
     fn poll(&mut self, cx: &mut Context<'_>, wire: &mut Wire) {
         while !self.broken && !self.is_over() {
-            let sent = match self.rest {
-                [] => Pin::new(&mut *wire).poll_flush(cx).map_ok(|()| self.flushed = true),
+            let sent = match &self.request[self.sent..] {
+                [] => Pin::new(&mut *wire).poll_flush(cx).map_ok(|()| {
+                    self.flushed = true;
+                    (self.request, self.sent) = (Vec::new(), 0);
+                }),
                 rest => Pin::new(&mut *wire).poll_write(cx, rest).map(|written| match written? {
                     0 => Err(io::ErrorKind::WriteZero.into()),
                     written => {
-                        self.rest = &rest[written..];
+                        self.sent += written;
                         Ok(())
                     }
                 }),

@@ -69,6 +69,11 @@ impl Bench {
         self.client.send(request, deadline).await
     }
 
+    async fn visit(&mut self, request: wit::Request) -> Result<wit::Visited, wit::Error> {
+        let deadline = self.clock.now() + 60_000_000_000;
+        self.client.visit(request, deadline).await
+    }
+
     async fn get(&mut self, url: &str) -> Result<Response, wit::Error> {
         self.send(request(wit::Method::Get, url)).await
     }
@@ -249,6 +254,39 @@ async fn an_answer_is_judged_by_what_was_expected_and_by_the_plugin() {
     assert_eq!(rows["GET /other"], failure(ErrorClass::Expectation));
     assert_eq!(rows["GET /checked"], failure(ErrorClass::Check));
     assert_eq!(rows["GET /dropped"], successes(1));
+}
+
+#[tokio::test]
+async fn of_a_visit_only_the_outcome_is_left() {
+    let server = TestServer::start(|got| match got.line.as_str() {
+        "GET /moved" => Act::Answer(answer(302, "location: /\r\n", "")),
+        "GET /broken" => Act::Answer(answer(503, "", "sorry")),
+        "GET /reset" => Act::Reset(b""),
+        _ => Act::Answer(answer(200, "", "welcome")),
+    })
+    .await;
+    let mut bench = Bench::new(&server.url());
+    let asking = |path: &str, contains: Option<&str>| wit::Request {
+        expect: contains
+            .map(|text| wit::Expectation { status: (200, 299), body_contains: Some(text.to_owned()) }),
+        ..request(wit::Method::Get, path)
+    };
+    let mut left = Vec::new();
+    for asked in [asking("/moved", Some("come")), asking("/other", Some("goodbye")), asking("/broken", None)]
+    {
+        let visited = bench.visit(asked).await.expect("an answer");
+        left.push((visited.status, visited.expected));
+    }
+    assert_eq!(left, [(200, true), (200, false), (503, false)]);
+    bench.visit(asking("/reset", None)).await.expect_err("no answer");
+    // Nothing is held back: what was visited is recorded without any commit.
+    assert!(bench.client.state().held.is_empty());
+    let rows = bench.finish().await;
+    assert_eq!(rows["GET /moved"], successes(1));
+    assert_eq!(rows["GET /"], successes(1));
+    assert_eq!(rows["GET /other"], failure(ErrorClass::Expectation));
+    assert_eq!(rows["GET /broken"], failure(ErrorClass::Expectation));
+    assert_eq!(rows["GET /reset"], failure(ErrorClass::Reset));
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ impl Behavior for Plain {
 
     fn start(config: Config, user: User) -> Result<Self> {
         if let Some(path) = &config.start_path {
-            http::get(path).name("start").send()?.expected()?;
+            http::get(path).name("start").visit()?;
         }
         log::info(&format!("user {} of run {} starts", user.id, user.run));
         Ok(Plain { config, user, written: 0 })
