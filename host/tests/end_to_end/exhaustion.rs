@@ -80,7 +80,7 @@ fn what_is_used_up_shows_and_is_given_back() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     let directory = run_directory(runs.path());
     for (fault, shown) in [
-        ("cpu", "held back in"),
+        ("cpu", "m of 250m"),
         ("disk", "/scratch of store-0 takes nothing more: No space left on device"),
         ("memory", "store-0 was started anew since: it was left no memory"),
     ] {
