@@ -28,7 +28,7 @@ async fn a_user_lives_and_its_samples_are_committed() {
     instance.run(0).await.expect("reads");
     assert_eq!(
         memory.take(),
-        ["send Method::Get /", "check answered as expected: true", "commit 2", "commit all"]
+        ["send Method::Get /", "check answered as expected: true", "commit 1", "commit all"]
     );
     instance.run(1).await.expect("writes");
     assert_eq!(
@@ -37,7 +37,7 @@ async fn a_user_lives_and_its_samples_are_committed() {
             "visitors attempts run-1-7-1",
             "send Method::Post /write",
             "visitors confirms run-1-7-1",
-            "commit 3",
+            "commit 2",
             "commit all"
         ]
     );

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn who_says_nothing_says_what_the_host_says() {
-        let url = "http://shop.test:8000/a?b=c".parse().expect("a URL");
+        let url = "http://pages.test:8000/a?b=c".parse().expect("a URL");
         let route = Route::new(url, &Method::GET).expect("a route");
         let said = |own: &[(HeaderName, HeaderValue)], cookies| {
             let message = Message { method: &Method::GET, route: &route, own, cookies, body: &Bytes::new() };
@@ -85,7 +85,7 @@ mod tests {
             alone.split("\r\n").collect::<Vec<_>>(),
             [
                 "GET /a?b=c HTTP/1.1",
-                "host: shop.test:8000",
+                "host: pages.test:8000",
                 "user-agent: assay/VERSION",
                 "accept: */*",
                 "accept-encoding: gzip, deflate",
