@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     kit::{Stage, until},
-    support::{self, finish, run_directory, summary, text},
+    support::{self, finish, image, run_directory, summary, text},
 };
 
 /// Load on the cluster's own front, beside which two faults strike in vain.
@@ -67,8 +67,7 @@ fn config(stage: &Stage) -> String {
 
 /// A pod on its node's own network, for which no policy holds anywhere.
 fn outside() -> Value {
-    let image =
-        std::env::var("ASSAY_TEST_IMAGE").unwrap_or_else(|_| "localhost/jewelry-shop:test".to_owned());
+    let image = image();
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "outside", "labels": { "app": "outside" } },
         "spec": {

@@ -32,7 +32,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::conformance;
+use crate::{conformance, support::image};
 
 /// Marks what lies beyond a namespace, so that what a failed test leaves is found.
 const STAGE_LABEL: &str = "assay.test/stage";
@@ -80,8 +80,7 @@ impl Stage {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         namespaces.create(&PostParams::default(), &new).await.expect("a namespace");
         let stage = Self { client, namespace, context, _turn: turn };
-        let image =
-            std::env::var("ASSAY_TEST_IMAGE").unwrap_or_else(|_| "localhost/jewelry-shop:test".to_owned());
+        let image = image();
         let objects: Vec<Value> =
             serde_json::from_str(&include_str!("objects.json").replace("IMAGE", &image)).expect("JSON");
         for object in objects {

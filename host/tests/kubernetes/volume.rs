@@ -7,7 +7,10 @@ use kube::{
 };
 use serde_json::json;
 
-use crate::kit::{Stage, until};
+use crate::{
+    kit::{Stage, until},
+    support::image,
+};
 
 /// Where the volumes' folders are, on a node.
 const FOLDER: &str = "/var/tmp";
@@ -48,8 +51,7 @@ impl Volume {
 
     /// Runs a command on the node, where the volume's folder is `/there/$0`.
     async fn as_root(&self, stage: &Stage, command: &str) {
-        let image =
-            std::env::var("ASSAY_TEST_IMAGE").unwrap_or_else(|_| "localhost/jewelry-shop:test".to_owned());
+        let image = image();
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "volume" },
             "spec": {

@@ -33,6 +33,11 @@ pub(crate) fn host() -> Command {
     command
 }
 
+/// The image of the pods that tests make on a cluster: one with bash, and busybox or Python.
+pub(crate) fn image() -> String {
+    std::env::var("ASSAY_TEST_IMAGE").unwrap_or_else(|_| "localhost/jewelry-shop:test".to_owned())
+}
+
 /// Says that something could not be tested here, so that a script can count it. Not by `eprintln!`, which the
 /// test harness keeps to itself where a test passes.
 pub(crate) fn skipped(what: &str, because: &str) {
